@@ -1,0 +1,32 @@
+/**
+ * A model as something that weights can be read from, one at a time: an opened checkpoint, a sliced or merged
+ * form of another view, or weights in memory. Export and the runtime see only this.
+ */
+import type { Tensor32 } from '../tensors/handle';
+import type { GlobalRole, LayerRole, ModelConfig } from './config';
+
+export interface ModelView {
+  readonly config: ModelConfig;
+  readGlobal(role: GlobalRole): Promise<Tensor32>;
+  readLayer(layer: number, role: LayerRole): Promise<Tensor32>;
+}
+
+/** Roles present in every layer of a configuration, in the order in which files are written. */
+export function layerRoles(config: ModelConfig): readonly LayerRole[] {
+  const roles: LayerRole[] = ['attentionNorm'];
+  for (const role of ['q', 'k', 'v', 'o'] as const) {
+    roles.push(role);
+    if (config.biases.has(role)) roles.push(`${role}.bias`);
+  }
+  roles.push('mlpNorm');
+  for (const role of ['gate', 'up', 'down'] as const) {
+    roles.push(role);
+    if (config.biases.has(role)) roles.push(`${role}.bias`);
+  }
+  return roles;
+}
+
+/** Global roles present in a configuration. */
+export function globalRoles(config: ModelConfig): readonly GlobalRole[] {
+  return config.tied ? ['embedding', 'finalNorm'] : ['embedding', 'finalNorm', 'head'];
+}

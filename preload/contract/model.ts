@@ -1,0 +1,71 @@
+/** What the program says about a model and about texts: shapes shared by the engine, the command line and the window. */
+import * as v from 'valibot';
+
+/** Something that a person should know about a file; an error stops the work, a warning does not. */
+export const problemSchema = v.object({
+  severity: v.picklist(['error', 'warning']),
+  /** Stable name for programs, e.g. `missing-shard`. */
+  code: v.string(),
+  message: v.string(),
+  hint: v.optional(v.string()),
+});
+export type Problem = v.InferOutput<typeof problemSchema>;
+
+/** Sizes of one decoder layer. */
+export const layerSummarySchema = v.object({
+  heads: v.number(),
+  kvHeads: v.number(),
+  ffn: v.number(),
+  /** Parameters of its seven linear matrices. */
+  parameters: v.number(),
+});
+export type LayerSummary = v.InferOutput<typeof layerSummarySchema>;
+
+/** What `shear inspect` prints and the model page shows. Numbers are 0 and texts empty where problems hide them. */
+export const inspectionSchema = v.object({
+  path: v.string(),
+  /** Folder or file name, for people. */
+  name: v.string(),
+  kind: v.picklist(['huggingface', 'gguf']),
+  family: v.string(),
+  parameters: v.number(),
+  /** Parameters in the decoder layers' linear matrices: what a ratio counts. */
+  linearParameters: v.number(),
+  /** Bytes of the weights as stored. */
+  bytes: v.number(),
+  layers: v.number(),
+  hidden: v.number(),
+  /** Of the first layer; `perLayer` has them all. */
+  heads: v.number(),
+  kvHeads: v.number(),
+  headDim: v.number(),
+  ffn: v.number(),
+  vocabulary: v.number(),
+  contextLength: v.number(),
+  dtype: v.string(),
+  tied: v.boolean(),
+  tokenizer: v.string(),
+  hasChatTemplate: v.boolean(),
+  /** SPDX name or the licence file's name; `unknown` when the model says nothing. */
+  licence: v.string(),
+  perLayer: v.array(layerSummarySchema),
+  problems: v.array(problemSchema),
+});
+export type Inspection = v.InferOutput<typeof inspectionSchema>;
+
+/** A preview of one text source, as the model will see it. */
+export const textPreviewSchema = v.object({
+  path: v.string(),
+  name: v.string(),
+  bytes: v.number(),
+  /** Documents found: paragraphs groups of a text file, rows of a JSONL file. */
+  documents: v.number(),
+  /** Tokens in the whole file, exact when a model was given, else 0. */
+  tokens: v.number(),
+  /** For people: `plain text`, `JSON lines, field "text"`, `chat messages`, `token ids`. */
+  format: v.string(),
+  /** The first few documents, each cut to a few hundred characters. */
+  samples: v.array(v.string()),
+  problems: v.array(problemSchema),
+});
+export type TextPreview = v.InferOutput<typeof textPreviewSchema>;

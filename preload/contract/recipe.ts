@@ -1,0 +1,107 @@
+/** A recipe: everything that decides a run. The same recipe, model and texts give the same plan. */
+import * as v from 'valibot';
+
+const fraction = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const positiveInteger = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const path = v.pipe(v.string(), v.minLength(1));
+
+/** How small: a share of the decoder layers' linear parameters, or the bytes of the exported file. */
+export const sizeSchema = v.variant('kind', [
+  v.object({ kind: v.literal('ratio'), ratio: v.pipe(v.number(), v.minValue(0), v.maxValue(0.9)) }),
+  v.object({ kind: v.literal('bytes'), bytes: positiveInteger }),
+]);
+export type Size = v.InferOutput<typeof sizeSchema>;
+
+/** `everywhere`: equal widths in all layers, opens in every program. `quality`: each layer its own width. */
+export const modeSchema = v.picklist(['everywhere', 'quality']);
+export type Mode = v.InferOutput<typeof modeSchema>;
+
+/** One recovery text (or file of token ids), what people call it, and its weight in the mix. */
+export const sourceSchema = v.object({
+  kind: v.picklist(['text', 'ids']),
+  path,
+  name: v.pipe(v.string(), v.minLength(1)),
+  weight: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1000)), 1),
+  /** The stage that recovers it (Algorithm 5): pre-training text first, instructions after. */
+  stage: v.optional(v.picklist(['pretraining', 'instruction']), 'pretraining'),
+});
+export type Source = v.InferOutput<typeof sourceSchema>;
+
+/** File type and element type of an exported model. */
+export const exportTargetSchema = v.variant('format', [
+  v.object({ format: v.literal('safetensors'), dtype: v.picklist(['F32', 'F16', 'BF16']) }),
+  v.object({ format: v.literal('gguf'), dtype: v.picklist(['F16', 'F32']) }),
+]);
+export type ExportTarget = v.InferOutput<typeof exportTargetSchema>;
+
+/** Names of saliency criteria (lorashear.md, section 3; `gateTaylor` is ours: gradient of a gate on each structure). */
+export const criterionSchema = v.picklist([
+  'magnitude', 'averageMagnitude', 'cosine', 'taylorFirst', 'taylorSecond', 'gateTaylor',
+]);
+export type Criterion = v.InferOutput<typeof criterionSchema>;
+
+/** LoRAShear's own settings. */
+export const lorashearSchema = v.object({
+  name: v.optional(v.literal('lorashear'), 'lorashear'),
+  /** Share of the training budget for warm-up, for the pruning periods, and (the rest) for recovery. */
+  warmupShare: v.optional(fraction, 0.05),
+  pruningShare: v.optional(fraction, 0.25),
+  /** P of Algorithm 4. */
+  periods: v.optional(positiveInteger, 4),
+  /** `halfSpace` is the paper's rule, `linearDecay` the released code's. */
+  shrink: v.optional(v.picklist(['halfSpace', 'linearDecay']), 'halfSpace'),
+  /** epsilon of the half-space projection. */
+  epsilon: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(0.999)), 0),
+  /** Weight of each criterion in the normalised sum. */
+  criteria: v.optional(v.record(criterionSchema, fraction), { gateTaylor: 1 }),
+  /** gamma_u: the share of node groups, those with the largest deviation, that are not pruned at all. */
+  unprunableShare: v.optional(fraction, 0.1),
+  /** Ratio at which each node group is pruned alone in the knowledge analysis. */
+  analysisRatio: v.optional(fraction, 0.25),
+  /** Tokens per source for the knowledge analysis. */
+  analysisTokens: v.optional(positiveInteger, 512),
+});
+export type LorashearSettings = v.InferOutput<typeof lorashearSchema>;
+
+/** LoRA training. */
+export const trainingSchema = v.object({
+  rank: v.optional(positiveInteger, 8),
+  alpha: v.optional(v.pipe(v.number(), v.minValue(0)), 16),
+  learningRate: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 1e-3),
+  batch: v.optional(positiveInteger, 4),
+  length: v.optional(positiveInteger, 256),
+});
+export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
+
+/** Dynamic recovery: mix weight = (1 - beta) softmax(degradation / temperature) + beta uniform. */
+export const recoverySchema = v.object({
+  beta: v.optional(fraction, 0.5),
+  temperature: v.optional(v.pipe(v.number(), v.minValue(1e-3)), 0.25),
+  /** Rounds between which the degradation of each source is measured anew. */
+  rounds: v.optional(positiveInteger, 4),
+  /** Share of each source held back from training to measure its degradation. */
+  heldBackShare: v.optional(v.pipe(v.number(), v.minValue(0.01), v.maxValue(0.5)), 0.06),
+});
+export type RecoverySettings = v.InferOutput<typeof recoverySchema>;
+
+export const recipeSchema = v.object({
+  version: v.optional(v.literal(1), 1),
+  model: path,
+  mode: v.optional(modeSchema, 'everywhere'),
+  size: sizeSchema,
+  sources: v.pipe(v.array(sourceSchema), v.minLength(1), v.maxLength(64)),
+  /** Training tokens of the whole run; 0 prunes without any training. */
+  budgetTokens: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  seed: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(4294967295)), 0),
+  /** Folder that receives the results; it must not exist or be empty. */
+  out: path,
+  exports: v.optional(v.pipe(v.array(exportTargetSchema), v.minLength(1)), [{ format: 'safetensors', dtype: 'F16' }]),
+  /** Prompts whose answers are shown before and after. */
+  prompts: v.optional(v.pipe(v.array(v.string()), v.maxLength(16)), []),
+  method: v.optional(lorashearSchema, {}),
+  training: v.optional(trainingSchema, {}),
+  recovery: v.optional(recoverySchema, {}),
+});
+export type Recipe = v.InferOutput<typeof recipeSchema>;
+/** A recipe as people write it: everything that has a default may be left out. */
+export type RecipeInput = v.InferInput<typeof recipeSchema>;
