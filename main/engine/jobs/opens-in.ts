@@ -1,0 +1,41 @@
+/** Which programs open a result, as a table: told before pruning. Facts were tried or read in the programs named. */
+import type { ExportTarget, Mode } from '../../../preload/contract/recipe';
+import type { OpensIn } from '../../../preload/contract/run';
+
+interface Row {
+  readonly program: string;
+  readonly format: ExportTarget['format'];
+  readonly mode: Mode;
+  readonly opens: boolean;
+  readonly note: string;
+}
+
+const GGUF_PROGRAMS = ['llama.cpp', 'LM Studio', 'Jan', 'Ollama'] as const;
+
+const ROWS: readonly Row[] = [
+  ...GGUF_PROGRAMS.flatMap((program): Row[] => [
+    { program, format: 'gguf', mode: 'everywhere', opens: true, note: 'Opens like the original.' },
+    {
+      program, format: 'gguf', mode: 'quality', opens: true,
+      note: 'Opens in versions from 2025 on: the file is written as the "deci" architecture, which allows a width per layer.',
+    },
+    { program, format: 'safetensors', mode: 'everywhere', opens: false, note: 'Reads GGUF files: choose GGUF.' },
+    { program, format: 'safetensors', mode: 'quality', opens: false, note: 'Reads GGUF files: choose GGUF.' },
+  ]),
+  { program: 'transformers', format: 'safetensors', mode: 'everywhere', opens: true, note: 'Opens like the original.' },
+  {
+    program: 'transformers', format: 'safetensors', mode: 'quality', opens: true,
+    note: 'Opens with trust_remote_code=True: a short model description in Python lies in the folder.',
+  },
+  { program: 'transformers', format: 'gguf', mode: 'everywhere', opens: true, note: 'Opens with gguf_file=…, unpacked to full size.' },
+  { program: 'transformers', format: 'gguf', mode: 'quality', opens: false, note: 'Does not know a width per layer in GGUF: choose safetensors.' },
+  { program: 'vLLM', format: 'safetensors', mode: 'everywhere', opens: true, note: 'Opens like the original.' },
+  { program: 'vLLM', format: 'safetensors', mode: 'quality', opens: false, note: 'Needs the same widths in every layer: choose "opens everywhere".' },
+  { program: 'vLLM', format: 'gguf', mode: 'everywhere', opens: false, note: 'Choose safetensors for it.' },
+  { program: 'vLLM', format: 'gguf', mode: 'quality', opens: false, note: 'Choose safetensors and "opens everywhere" for it.' },
+];
+
+/** What each program makes of a model in this mode and file type. */
+export function programsThatOpen(mode: Mode, target: ExportTarget): OpensIn[] {
+  return ROWS.filter((row) => row.mode === mode && row.format === target.format).map(({ program, opens, note }) => ({ program, opens, note }));
+}

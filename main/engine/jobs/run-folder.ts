@@ -1,0 +1,263 @@
+/**
+ * A run on disk: its recipe, state, events and the files that its stages leave. Everything needed to show a run, to
+ * continue it after a crash, or to run its recipe again is here; nothing about a run is kept anywhere else.
+ */
+import { randomBytes } from 'node:crypto';
+import { appendFileSync, existsSync } from 'node:fs';
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { recipeSchema, type Recipe } from '../../../preload/contract/recipe';
+import {
+  errorDataSchema, runEventSchema, runResultSchema, runStateSchema, stageSchema,
+  type RunEvent, type RunResult, type RunState, type RunSummary, type Stage,
+} from '../../../preload/contract/run';
+import { InternalError, NotFoundError, UsageError, toAppError } from '../support/errors';
+import { readJsonFile, writeJsonFile } from './json-files';
+import { isLocked, takeLock } from './run-lock';
+
+const runStatusSchema = v.object({
+  state: runStateSchema,
+  /** Milliseconds since 1970. */
+  startedAt: v.number(),
+  /** Stages whose output is complete on disk. */
+  finished: v.array(stageSchema),
+  /** Seconds of work so far, pauses between interrupted attempts not counted. */
+  activeSeconds: v.number(),
+  /** Largest memory of the working process so far. */
+  peakBytes: v.number(),
+  error: v.nullable(errorDataSchema),
+});
+/** What `state.json` holds. */
+export type RunStatus = v.InferOutput<typeof runStatusSchema>;
+
+const RECIPE = 'recipe.json';
+const STATUS = 'state.json';
+const EVENTS = 'events.jsonl';
+const RESULT = 'result.json';
+const LOCK = 'lock.json';
+const TRASH = '.trash-';
+
+/**
+ * Where runs are kept when nobody says otherwise: `SHEAR_RUNS_FOLDER`, else the user's data folder as each system has it
+ * (XDG base directories on Linux, Application Support on a Mac, the roaming profile on Windows).
+ */
+export function defaultRunsFolder(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  platform: NodeJS.Platform = process.platform,
+): string {
+  const set = (name: string): string | undefined => (environment[name] === '' ? undefined : environment[name]);
+  const chosen = set('SHEAR_RUNS_FOLDER');
+  if (chosen !== undefined) return chosen;
+  const home = set('HOME') ?? homedir();
+  switch (platform) {
+    case 'win32':
+      return join(set('APPDATA') ?? join(home, 'AppData', 'Roaming'), 'shear', 'runs');
+    case 'darwin':
+      return join(home, 'Library', 'Application Support', 'shear', 'runs');
+    default:
+      return join(set('XDG_DATA_HOME') ?? join(home, '.local', 'share'), 'shear', 'runs');
+  }
+}
+
+/** One run's folder. Stage files are reached by `path`, `writeJson` and `readJson` with names of the stage's choice. */
+export class RunFolder {
+  private constructor(
+    readonly runId: string,
+    /** Absolute path of the run's own folder. */
+    readonly folder: string,
+  ) {}
+
+  /** Makes the folder of a new run. It is complete (recipe and state inside) before it gets its final name. */
+  static async create(runsFolder: string, recipe: Recipe, now = new Date()): Promise<RunFolder> {
+    const stamp = now.toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-');
+    const runId = `${stamp}-${randomBytes(3).toString('hex')}`;
+    const temporary = join(runsFolder, `.new-${runId}`);
+    try {
+      await mkdir(temporary, { recursive: true });
+      await writeJsonFile(join(temporary, RECIPE), recipe);
+      const status: RunStatus = { state: 'interrupted', startedAt: now.getTime(), finished: [], activeSeconds: 0, peakBytes: 0, error: null };
+      await writeJsonFile(join(temporary, STATUS), status);
+      await writeFile(join(temporary, EVENTS), '');
+      await rename(temporary, join(runsFolder, runId));
+    } catch (error) {
+      await rm(temporary, { recursive: true, force: true });
+      throw toAppError(error);
+    }
+    return new RunFolder(runId, join(runsFolder, runId));
+  }
+
+  /** The folder of a run that exists. Throws NotFoundError. */
+  static open(runsFolder: string, runId: string): RunFolder {
+    const folder = join(runsFolder, runId);
+    if (!/^[0-9A-Za-z-]{1,64}$/.test(runId) || !existsSync(join(folder, RECIPE))) {
+      throw new NotFoundError(`There is no run called ${runId} in ${runsFolder}.`, {
+        hint: 'List the runs that exist with "shear runs", or on the home page.',
+        details: { run: runId, folder: runsFolder },
+      });
+    }
+    return new RunFolder(runId, folder);
+  }
+
+  /** The run that a folder belongs to, if it is one; null otherwise. */
+  static at(folder: string): RunFolder | null {
+    if (!existsSync(join(folder, RECIPE)) || !existsSync(join(folder, STATUS))) return null;
+    return new RunFolder(folder.split(/[\\/]/).filter((part) => part !== '').at(-1) ?? '', folder);
+  }
+
+  /** All runs, newest first. Folders that are no runs, or half-deleted ones, are left out. */
+  static async list(runsFolder: string): Promise<RunFolder[]> {
+    let names: string[];
+    try {
+      names = await readdir(runsFolder);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw toAppError(error);
+    }
+    const runs = names.filter((name) => /^[0-9A-Za-z-]{1,64}$/.test(name) && existsSync(join(runsFolder, name, RECIPE)));
+    return runs.sort().reverse().map((name) => new RunFolder(name, join(runsFolder, name)));
+  }
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  has(name: string): boolean {
+    return existsSync(this.path(name));
+  }
+
+  async writeJson(name: string, value: unknown): Promise<void> {
+    await writeJsonFile(this.path(name), value);
+  }
+
+  async readJson<Schema extends v.GenericSchema>(name: string, schema: Schema): Promise<v.InferOutput<Schema>> {
+    return readJsonFile(this.path(name), schema);
+  }
+
+  async readRecipe(): Promise<Recipe> {
+    return this.readJson(RECIPE, recipeSchema);
+  }
+
+  /** The state on disk; a run that says it is running while its process is gone reads as interrupted. */
+  async readStatus(): Promise<RunStatus> {
+    const status = await this.readJson(STATUS, runStatusSchema);
+    if (status.state === 'running' && !(await this.isLocked())) return { ...status, state: 'interrupted' };
+    return status;
+  }
+
+  async writeStatus(status: RunStatus): Promise<void> {
+    await this.writeJson(STATUS, status);
+  }
+
+  async writeResult(result: RunResult): Promise<void> {
+    await this.writeJson(RESULT, result);
+  }
+
+  /** Throws UsageError when the run has not come to its end. */
+  async readResult(): Promise<RunResult> {
+    if (!this.has(RESULT)) {
+      const { state } = await this.readStatus();
+      throw new UsageError(`Run ${this.runId} has no result: it is ${state}.`, {
+        hint: state === 'running' ? 'Wait until it has finished.' : 'Continue the run first.',
+        details: { run: this.runId, state },
+      });
+    }
+    return this.readJson(RESULT, runResultSchema);
+  }
+
+  /** Adds a line to the history; synchronous, so that events stay in their order. */
+  appendEvent(event: RunEvent): void {
+    appendFileSync(this.path(EVENTS), `${JSON.stringify(event)}\n`);
+  }
+
+  /** Ends a line that a crash cut off, so that the next event starts on its own. */
+  async mendEvents(): Promise<void> {
+    if (!this.has(EVENTS)) return;
+    const text = await readFile(this.path(EVENTS), 'utf8');
+    if (text !== '' && !text.endsWith('\n')) appendFileSync(this.path(EVENTS), '\n');
+  }
+
+  /** The run's history. Lines that a crash cut off are left out. */
+  async readEvents(): Promise<RunEvent[]> {
+    let text: string;
+    try {
+      text = await readFile(this.path(EVENTS), 'utf8');
+    } catch (error) {
+      throw toAppError(error);
+    }
+    const events: RunEvent[] = [];
+    for (const line of text.split('\n')) {
+      if (line === '') continue;
+      let value: unknown;
+      try {
+        value = JSON.parse(line);
+      } catch {
+        continue;
+      }
+      const parsed = v.safeParse(runEventSchema, value);
+      if (parsed.success) events.push(parsed.output);
+    }
+    return events;
+  }
+
+  async isLocked(): Promise<boolean> {
+    return isLocked(this.path(LOCK));
+  }
+
+  /** Claims the run for this process; call the returned function to let go. Throws UsageError if another process works on it. */
+  async lock(): Promise<() => Promise<void>> {
+    return takeLock(this.path(LOCK));
+  }
+
+  async summary(): Promise<RunSummary> {
+    const [recipe, status] = await Promise.all([this.readRecipe(), this.readStatus()]);
+    return {
+      runId: this.runId,
+      folder: this.folder,
+      state: status.state,
+      lastStage: status.finished.at(-1) ?? null,
+      startedAt: status.startedAt,
+      recipe,
+      result: status.state === 'done' ? await this.readResult() : null,
+      error: status.error,
+    };
+  }
+
+  /** Removes the run for good: renamed first, so that a half-deleted run is never listed. Throws UsageError while it is alive. */
+  async delete(): Promise<void> {
+    if (await this.isLocked()) {
+      throw new UsageError(`Run ${this.runId} is going on and cannot be deleted.`, { hint: 'Cancel it first.', details: { run: this.runId } });
+    }
+    const trash = join(this.folder, '..', `${TRASH}${this.runId}`);
+    try {
+      await rename(this.folder, trash);
+      await rm(trash, { recursive: true, force: true });
+    } catch (error) {
+      throw toAppError(error);
+    }
+  }
+}
+
+/** Summaries of all runs, newest first; a run whose files are damaged is left out rather than hiding the others. */
+export async function listRuns(runsFolder: string): Promise<RunSummary[]> {
+  const summaries: RunSummary[] = [];
+  for (const run of await RunFolder.list(runsFolder)) {
+    try {
+      summaries.push(await run.summary());
+    } catch (error) {
+      if (error instanceof InternalError) throw error;
+    }
+  }
+  return summaries;
+}
+
+/** Whether all stages before and including `stage` are done. */
+export function isFinished(status: RunStatus, stage: Stage): boolean {
+  return status.finished.includes(stage);
+}
+
+/** States from which a run can go on. */
+export function canContinue(state: RunState): boolean {
+  return state === 'interrupted' || state === 'failed' || state === 'cancelled';
+}
