@@ -45,7 +45,7 @@ export const errorDataSchema = v.object({
   code: v.string(),
   message: v.string(),
   hint: v.optional(v.string()),
-  details: v.record(v.string(), v.union([v.string(), v.number(), v.boolean(), v.array(v.string())])),
+  details: v.record(v.string(), v.union([v.string(), v.number(), v.boolean(), v.pipe(v.array(v.string()), v.readonly())])),
 });
 
 export const runStateSchema = v.picklist(['running', 'done', 'failed', 'cancelled', 'interrupted']);
