@@ -1,0 +1,84 @@
+/** What the op table says of each operator: the shapes of its results, its derivative, and how ONNX spells it. */
+import type { GraphBuilder } from './builder';
+import type { Dim } from './dims';
+import type { Attributes, ElementType, Node, Value } from './graph';
+
+/** Type and shape of one result. */
+export interface ResultType {
+  readonly type: ElementType;
+  readonly shape: readonly Dim[];
+}
+
+export interface GradientContext {
+  readonly builder: GraphBuilder;
+  readonly node: Node;
+  /** Gradient of the loss with respect to the node's first result, of that result's shape. */
+  readonly outputGradient: Value;
+  /** Whether the gradient of an input is wanted; rules skip the work for the others. */
+  wants(input: number): boolean;
+}
+
+/** Attribute of an ONNX node, with the kind that ONNX wants said. */
+export type OnnxAttribute =
+  | { readonly kind: 'int'; readonly value: number }
+  | { readonly kind: 'float'; readonly value: number }
+  | { readonly kind: 'ints'; readonly value: readonly number[] };
+
+/** Where a rule writes its ONNX nodes. */
+export interface Lowering {
+  node(spec: {
+    readonly op: string;
+    readonly domain?: string;
+    readonly inputs: readonly string[];
+    readonly outputs: readonly string[];
+    readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
+  }): void;
+  /** A name that nothing else has, for an inner result. */
+  fresh(): string;
+  /** An int64 vector constant. */
+  int64s(values: readonly number[]): string;
+  /** An int64 vector with the value of these dimensions: a constant, or fed by the runtime where symbols occur. */
+  shape(dims: readonly Dim[]): string;
+}
+
+/** One operator. Adding an operator is adding one file with its rule. */
+export interface OpRule {
+  readonly op: string;
+  /** Types and shapes of the results. Throws ShapeError on inputs that do not fit. */
+  infer(inputs: readonly Value[], attributes: Attributes): readonly ResultType[];
+  /** Gradients of the inputs, null where none flows; absent for operators through which no gradient flows. */
+  gradient?(context: GradientContext): readonly (Value | null)[];
+  /** Writes the ONNX form; absent where the operator is spelled like ONNX's and has no attributes. */
+  lower?(node: Node, lowering: Lowering): void;
+}
+
+/** An attribute that must be a number. */
+export function numberAttribute(attributes: Attributes, name: string): number {
+  const value = attributes[name];
+  if (typeof value !== 'number') throw new TypeError(`Attribute ${name} must be a number.`);
+  return value;
+}
+
+/** An attribute that must be a list of whole numbers. */
+export function integersAttribute(attributes: Attributes, name: string): number[] {
+  return dimsAttribute(attributes, name).map((value) => {
+    if (typeof value !== 'number') throw new TypeError(`Attribute ${name} must hold whole numbers.`);
+    return value;
+  });
+}
+
+/** An attribute that must be a list of dimensions. */
+export function dimsAttribute(attributes: Attributes, name: string): readonly Dim[] {
+  const value = attributes[name];
+  if (value === undefined || typeof value === 'number' || typeof value === 'string') {
+    throw new TypeError(`Attribute ${name} must be a list.`);
+  }
+  return value;
+}
+
+export const int = (value: number): OnnxAttribute => ({ kind: 'int', value });
+export const float = (value: number): OnnxAttribute => ({ kind: 'float', value });
+export const ints = (value: readonly number[]): OnnxAttribute => ({ kind: 'ints', value });
+
+/** Names of a node's values, as rules pass them on. */
+export const namesOf = (values: readonly Value[]): string[] => values.map((value) => value.name);

@@ -1,0 +1,32 @@
+/** Functions of one element: Neg, Exp, Reciprocal, Sqrt, Sigmoid. */
+import type { Value } from '../graph';
+import type { GradientContext, OpRule } from '../op-rule';
+import { inputAt } from '../shapes';
+
+/** A rule whose derivative is written with the result, which is at hand in the backward pass. */
+function unaryRule(op: string, gradient: (context: GradientContext, result: Value) => Value): OpRule {
+  return {
+    op,
+    infer(inputs) {
+      const input = inputAt(op, inputs, 0);
+      return [{ type: input.type, shape: input.shape }];
+    },
+    gradient: (context) => [gradient(context, inputAt(op, context.node.outputs, 0))],
+  };
+}
+
+export const negRule = unaryRule('Neg', ({ builder, outputGradient }) => builder.negate(outputGradient));
+
+export const expRule = unaryRule('Exp', ({ builder, outputGradient }, result) => builder.multiply(outputGradient, result));
+
+export const reciprocalRule = unaryRule('Reciprocal', ({ builder, outputGradient }, result) =>
+  builder.negate(builder.multiply(outputGradient, builder.multiply(result, result))),
+);
+
+export const sqrtRule = unaryRule('Sqrt', ({ builder, outputGradient }, result) =>
+  builder.divide(builder.multiply(outputGradient, builder.scalar(0.5)), result),
+);
+
+export const sigmoidRule = unaryRule('Sigmoid', ({ builder, outputGradient }, result) =>
+  builder.multiply(outputGradient, builder.multiply(result, builder.subtract(builder.scalar(1), result))),
+);
