@@ -1,0 +1,84 @@
+/** Text generation with a key/value cache: the likeliest token, or a seeded sample at a temperature. */
+import type { Executor, KeyValueCache } from '../execution/executor';
+import type { LoadedModel } from '../execution/loaded-model';
+import { TextError } from '../support/errors';
+import { breathe } from '../support/progress';
+import { Random } from '../support/random';
+
+export interface GenerateOptions {
+  /** At most so many new tokens. */
+  readonly tokens: number;
+  readonly seed: number;
+  /** 0 takes the likeliest token each time. */
+  readonly temperature: number;
+  /** Tokens that end the text; not returned. */
+  readonly eosIds: readonly number[];
+  readonly signal?: AbortSignal;
+  readonly onToken?: (id: number) => void;
+}
+
+/** New ids after a prompt of at least one id. `tokensPerSecond` counts new tokens after the prompt was read. */
+export async function generate(
+  executor: Executor,
+  model: LoadedModel,
+  promptIds: readonly number[],
+  options: GenerateOptions,
+): Promise<{ ids: number[]; tokensPerSecond: number }> {
+  if (promptIds.length === 0) throw new TextError('Generation needs a prompt of at least one token.');
+  const random = Random.fromSeed(options.seed);
+  const cache: KeyValueCache = { layers: [], positions: 0 };
+  const ids: number[] = [];
+  let next = promptIds;
+  let started = performance.now();
+  while (ids.length < options.tokens) {
+    const logits = await lastLogits(executor, model, next, cache, options.signal);
+    if (ids.length === 0) started = performance.now();
+    const id = options.temperature === 0 ? argmax(logits) : sample(logits, options.temperature, random);
+    if (options.eosIds.includes(id)) break;
+    ids.push(id);
+    options.onToken?.(id);
+    next = [id];
+  }
+  const seconds = (performance.now() - started) / 1000;
+  return { ids, tokensPerSecond: ids.length > 1 && seconds > 0 ? (ids.length - 1) / seconds : 0 };
+}
+
+async function lastLogits(
+  executor: Executor,
+  model: LoadedModel,
+  ids: readonly number[],
+  cache: KeyValueCache,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  await breathe(signal);
+  let hidden: Float32Array = executor.embed(model, ids);
+  for (let layer = 0; layer < model.layers.length; layer++) {
+    hidden = await executor.forwardCached(model, layer, hidden, ids.length, cache);
+  }
+  cache.positions += ids.length;
+  return executor.logits(model, hidden.subarray(hidden.length - model.config.hidden));
+}
+
+function argmax(values: Float32Array): number {
+  let best = 0;
+  for (let index = 1; index < values.length; index++) {
+    if ((values[index] ?? -Infinity) > (values[best] ?? -Infinity)) best = index;
+  }
+  return best;
+}
+
+function sample(logits: Float32Array, temperature: number, random: Random): number {
+  const top = logits[argmax(logits)] ?? 0;
+  let total = 0;
+  const shares = Float64Array.from(logits, (logit) => {
+    const share = Math.exp((logit - top) / temperature);
+    total += share;
+    return share;
+  });
+  let rest = random.next() * total;
+  for (let index = 0; index < shares.length; index++) {
+    rest -= shares[index] ?? 0;
+    if (rest <= 0) return index;
+  }
+  return argmax(logits);
+}

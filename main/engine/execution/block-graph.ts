@@ -1,0 +1,144 @@
+/**
+ * The decoder block as a graph: RMSNorm, rotary grouped-query attention, gated feed-forward, residuals, with LoRA
+ * beside any linear. One description serves execution (symbolic widths, shared by all layers) and tracing (the sizes
+ * of one layer).
+ */
+import type { LinearRole } from '../model/config';
+import type { GraphBuilder } from '../graph/builder';
+import { multiplyDims, type Dim } from '../graph/dims';
+import type { Value } from '../graph/graph';
+
+/** What a block graph is made from; blocks with equal specs share their graphs. */
+export interface BlockSpec {
+  readonly headDim: number;
+  /** Query heads of each key/value head, H / K. */
+  readonly headsPerGroup: number;
+  readonly rmsEpsilon: number;
+  readonly biases: ReadonlySet<LinearRole>;
+  /** LoRA beside these linears, its product scaled by `scale` = alpha / rank; null for none. */
+  readonly lora: { readonly scale: number; readonly targets: readonly LinearRole[] } | null;
+  /** Inputs that multiply each feed-forward channel and each key/value group, for masks and their gradients. */
+  readonly gates: boolean;
+}
+
+/** Sizes of a block: numbers when tracing, symbols when the graph is shared between layers. */
+export interface BlockDims {
+  readonly hidden: Dim;
+  readonly kvHeads: Dim;
+  readonly ffn: Dim;
+  readonly rank: Dim;
+}
+
+/** The symbols of graphs that all layers share. */
+export const sharedDims: BlockDims = { hidden: 'C', kvHeads: 'K', ffn: 'F', rank: 'R' };
+
+/** Values that a block shares with its neighbours: positions and the causal mask. */
+export interface BlockContext {
+  /** Rotary tables [P, D/2] and the position of the first token [1]. */
+  readonly cosines: Value;
+  readonly sines: Value;
+  readonly position: Value;
+  /** Added to attention scores, [T, S]. */
+  readonly mask: Value;
+}
+
+/** Earlier keys and values, [B, K, L, D] each, that attention may look back at. */
+export interface BlockPast {
+  readonly keys: Value;
+  readonly values: Value;
+}
+
+export interface Block {
+  readonly output: Value;
+  /** What the backward pass needs and is dear to compute again; everything else it recomputes from these. */
+  readonly saved: readonly Value[];
+  /** Keys and values of all positions so far, [B, K, S, D]. */
+  readonly keys: Value;
+  readonly values: Value;
+}
+
+/** Name of a LoRA factor's graph input. */
+export function loraName(role: LinearRole, factor: 'a' | 'b'): string {
+  return `${role}.lora.${factor}`;
+}
+
+export const MLP_GATE = 'mlp.gate';
+export const ATTENTION_GATE = 'attention.gate';
+
+/** Inputs for the context of a block; `S` is the number of positions looked at, equal to T without a past. */
+export function blockContext(builder: GraphBuilder, headDim: number, seen: Dim): BlockContext {
+  return {
+    cosines: builder.input('cosines', ['P', headDim / 2]),
+    sines: builder.input('sines', ['P', headDim / 2]),
+    position: builder.input('position', [1], 'int64'),
+    mask: builder.input('mask', ['T', seen]),
+  };
+}
+
+/**
+ * Appends one block. `hidden` is [B*T, C]; weights become graph inputs named `prefix` + role, [out, in].
+ */
+export function buildBlock(
+  builder: GraphBuilder,
+  hidden: Value,
+  context: BlockContext,
+  spec: BlockSpec,
+  dims: BlockDims,
+  options: { readonly prefix?: string; readonly past?: BlockPast } = {},
+): Block {
+  const { prefix = '', past } = options;
+  const { headDim: D, headsPerGroup: G } = spec;
+  const { hidden: C, kvHeads: K, ffn: F } = dims;
+  const [B, T, S] = ['B', 'T', context.mask.shape[1] ?? 'T'] as const;
+  const queryWidth = multiplyDims(K, G, D);
+  const saved: Value[] = [];
+  const save = (value: Value): Value => {
+    saved.push(value);
+    return value;
+  };
+
+  const linear = (role: LinearRole, input: Value, out: Dim, width: Dim): Value => {
+    const weight = builder.input(prefix + role, [out, width]);
+    const bias = spec.biases.has(role) ? { added: builder.input(`${prefix}${role}.bias`, [out]) } : {};
+    const base = builder.gemm(input, weight, { transposeRight: true, ...bias, name: `${prefix}${role}.base` });
+    if (spec.lora?.targets.includes(role) !== true) return base;
+    const a = builder.input(prefix + loraName(role, 'a'), [dims.rank, width]);
+    const b = builder.input(prefix + loraName(role, 'b'), [out, dims.rank]);
+    const inner = save(builder.gemm(input, a, { transposeRight: true, name: `${prefix}${role}.lora.inner` }));
+    return builder.gemm(inner, b, { transposeRight: true, alpha: spec.lora.scale, added: base, name: `${prefix}${role}.lora.out` });
+  };
+  const norm = (role: 'attentionNorm' | 'mlpNorm', input: Value): Value =>
+    builder.apply('RmsNorm', [input, builder.input(prefix + role, [C])], { epsilon: spec.rmsEpsilon }, `${prefix}${role}.out`);
+  /** [B*T, n*D] as heads [B, n, T, D]. */
+  const heads = (value: Value, count: Dim): Value => builder.transpose(builder.reshape(value, [B, T, count, D]), [0, 2, 1, 3]);
+  const rotate = (value: Value): Value =>
+    builder.apply('RotaryEmbedding', [value, context.position, context.cosines, context.sines]);
+  const extend = (earlier: Value | undefined, value: Value): Value =>
+    earlier === undefined ? value : builder.apply('Concat', [earlier, value], { axis: 2, total: [S] });
+
+  const attentionInput = norm('attentionNorm', hidden);
+  const rotatedQueries = rotate(heads(linear('q', attentionInput, queryWidth, C), multiplyDims(K, G)));
+  // The query heads of a group stand one after another, so that products with keys and values need no repetition.
+  const queries = save(builder.reshape(rotatedQueries, [B, K, multiplyDims(G, T), D], `${prefix}queries`));
+  const newKeys = save(rotate(heads(linear('k', attentionInput, multiplyDims(K, D), C), K)));
+  const newValues = save(heads(linear('v', attentionInput, multiplyDims(K, D), C), K));
+  const keys = extend(past?.keys, newKeys);
+  const values = extend(past?.values, newValues);
+
+  const scaled = builder.multiply(queries, builder.scalar(1 / Math.sqrt(D)));
+  const scores = builder.reshape(builder.matmul(scaled, builder.transpose(keys, [0, 1, 3, 2])), [B, K, G, T, S]);
+  const shares = builder.softmax(builder.add(scores, context.mask));
+  let mixed = builder.matmul(builder.reshape(shares, [B, K, multiplyDims(G, T), S]), values);
+  if (spec.gates) mixed = builder.multiply(mixed, builder.input(prefix + ATTENTION_GATE, [K, 1, 1]));
+  const joined = builder.transpose(builder.reshape(mixed, [B, multiplyDims(K, G), T, D]), [0, 2, 1, 3]);
+  const attention = save(builder.reshape(joined, [multiplyDims(B, T), queryWidth], `${prefix}attention.out`));
+  const middle = save(builder.add(hidden, linear('o', attention, C, queryWidth), `${prefix}middle`));
+
+  const mlpInput = norm('mlpNorm', middle);
+  const gate = save(linear('gate', mlpInput, F, C));
+  const up = save(linear('up', mlpInput, F, C));
+  let channels = builder.multiply(builder.apply('Silu', [gate]), up);
+  if (spec.gates) channels = builder.multiply(channels, builder.input(prefix + MLP_GATE, [F]));
+  const output = builder.add(middle, linear('down', channels, C, F), `${prefix}output`);
+  return { output, saved, keys, values };
+}

@@ -1,0 +1,251 @@
+/**
+ * Runs a loaded model: keeps the sessions of all block and head graphs, feeds each layer's weights to them, and
+ * holds activations between layers. Sessions depend on few numbers of a model, so that pruned models reuse them.
+ */
+import { Session, float32, float32Data, int64, type RuntimeTensor } from '../runtime/session';
+import type { Graph } from '../graph/graph';
+import type { ModelConfig } from '../model/config';
+import type { LoraAdapter } from './adapter';
+import { ATTENTION_GATE, loraName, MLP_GATE, type BlockSpec } from './block-graph';
+import { cachedGraph, forwardGraph, headGraphs, trainingGraphs, type HeadGraphs, type TrainingGraphs } from './graphs';
+import { globalTensor, headTensor, layerOf, type LoadedModel } from './loaded-model';
+import { causalMask, rotaryTables } from './positions';
+
+/** Rows of hidden states for which logits are computed at once: bounds the memory of the head to rows x V. */
+const HEAD_ROWS = 256;
+
+/** Multipliers of one layer's structures; 1 keeps, 0 removes. */
+export interface LayerGates {
+  /** [K] */
+  readonly attention: Float32Array;
+  /** [F] */
+  readonly mlp: Float32Array;
+}
+
+/** Keys and values of the positions so far, of each layer, [B, K, S, D]. */
+export interface KeyValueCache {
+  readonly layers: { keys: RuntimeTensor; values: RuntimeTensor }[];
+  positions: number;
+}
+
+/** A batch shape: `batch` sequences of `length` tokens. */
+export interface BatchShape {
+  readonly batch: number;
+  readonly length: number;
+}
+
+export class Executor {
+  private readonly sessions = new Map<string, Promise<Session>>();
+  private readonly graphs = new Map<string, TrainingGraphs>();
+  private readonly heads = new Map<number, HeadGraphs>();
+
+  private constructor(readonly threads: number) {}
+
+  static create(options: { readonly threads: number }): Promise<Executor> {
+    return Promise.resolve(new Executor(options.threads));
+  }
+
+  async dispose(): Promise<void> {
+    const sessions = await Promise.all(this.sessions.values());
+    this.sessions.clear();
+    for (const session of sessions) await session.dispose();
+  }
+
+  /** One block: `hidden` [B*T, C] to the same shape. */
+  async forwardBlock(
+    model: LoadedModel,
+    layer: number,
+    hidden: Float32Array,
+    shape: BatchShape,
+    options: { readonly adapter?: LoraAdapter; readonly gates?: LayerGates } = {},
+  ): Promise<Float32Array> {
+    const spec = blockSpec(model.config, options.adapter, options.gates !== undefined);
+    const session = await this.session(`forward ${specKey(spec)}`, () => forwardGraph(spec));
+    const feeds = this.blockFeeds(model, layer, hidden, shape, options);
+    const output = float32(new Float32Array(hidden.length), [shape.batch * shape.length, model.config.hidden]);
+    const name = session.graph.outputs[0]?.name ?? '';
+    await session.run(feeds, new Map([[name, output]]));
+    return float32Data(output, name);
+  }
+
+  /** All blocks from `fromLayer` on. */
+  async forwardBlocks(
+    model: LoadedModel,
+    hidden: Float32Array,
+    shape: BatchShape,
+    options: { readonly adapter?: LoraAdapter; readonly fromLayer?: number } = {},
+  ): Promise<Float32Array> {
+    let current = hidden;
+    for (let layer = options.fromLayer ?? 0; layer < model.layers.length; layer++) {
+      current = await this.forwardBlock(model, layer, current, shape, options);
+    }
+    return current;
+  }
+
+  /** One block over new tokens of one sequence, with a cache that it extends. */
+  async forwardCached(model: LoadedModel, layer: number, hidden: Float32Array, length: number, cache: KeyValueCache): Promise<Float32Array> {
+    const spec = blockSpec(model.config, undefined, false);
+    const session = await this.session(`cached ${specKey(spec)}`, () => cachedGraph(spec));
+    const feeds = this.blockFeeds(model, layer, hidden, { batch: 1, length }, {}, cache.positions);
+    const { kvHeads } = layerOf(model, layer).shape;
+    const empty = float32(new Float32Array(0), [1, kvHeads, 0, model.config.headDim]);
+    const past = cache.layers[layer] ?? { keys: empty, values: empty };
+    feeds.set('past.keys', past.keys).set('past.values', past.values);
+    const results = await session.run(feeds);
+    const [output, keys, values] = session.graph.outputs.map(({ name }) => results.get(name));
+    if (keys !== undefined && values !== undefined) cache.layers[layer] = { keys, values };
+    return float32Data(output, 'output');
+  }
+
+  /** Sessions and graphs of a training block. */
+  async trainingBlock(model: LoadedModel, adapter: LoraAdapter, gated: boolean): Promise<{ graphs: TrainingGraphs; forward: Session; backward: Session }> {
+    const spec = blockSpec(model.config, adapter, gated);
+    const key = specKey(spec);
+    const graphs = this.graphs.get(key) ?? trainingGraphs(spec);
+    this.graphs.set(key, graphs);
+    return {
+      graphs,
+      forward: await this.session(`training ${key}`, () => graphs.forward),
+      backward: await this.session(`backward ${key}`, () => graphs.backward),
+    };
+  }
+
+  /** Feeds of a block: weights, factors, gates, positions and mask. */
+  blockFeeds(
+    model: LoadedModel,
+    layer: number,
+    hidden: Float32Array,
+    shape: BatchShape,
+    options: { readonly adapter?: LoraAdapter; readonly gates?: LayerGates } = {},
+    past = 0,
+  ): Map<string, RuntimeTensor> {
+    const { config } = model;
+    const loaded = layerOf(model, layer);
+    const feeds = new Map<string, RuntimeTensor>([['x', float32(hidden, [shape.batch * shape.length, config.hidden])]]);
+    for (const [role, tensor] of loaded.tensors) feeds.set(role, float32(tensor.data, tensor.shape));
+    for (const [role, { a, b }] of options.adapter?.layers[layer] ?? []) {
+      feeds.set(loraName(role, 'a'), float32(a.data, a.shape)).set(loraName(role, 'b'), float32(b.data, b.shape));
+    }
+    if (options.gates !== undefined) {
+      feeds.set(ATTENTION_GATE, float32(options.gates.attention, [loaded.shape.kvHeads, 1, 1]));
+      feeds.set(MLP_GATE, float32(options.gates.mlp, [loaded.shape.ffn]));
+    }
+    const tables = rotaryTables(config, past + shape.length);
+    feeds.set('cosines', tables.cosines).set('sines', tables.sines).set('position', int64([past], [1]));
+    feeds.set('mask', causalMask(shape.length, past));
+    return feeds;
+  }
+
+  /** Embeddings of ids, [N, C]. */
+  embed(model: LoadedModel, ids: ArrayLike<number>): Float32Array {
+    const { hidden } = model.config;
+    const table = globalTensor(model, 'embedding').data;
+    const rows = new Float32Array(ids.length * hidden);
+    for (let row = 0; row < ids.length; row++) {
+      const id = ids[row] ?? 0;
+      rows.set(table.subarray(id * hidden, (id + 1) * hidden), row * hidden);
+    }
+    return rows;
+  }
+
+  /** Logits [N, V] of hidden rows [N, C]; hold only as many rows as you can keep logits for. */
+  async logits(model: LoadedModel, hidden: Float32Array): Promise<Float32Array> {
+    const { vocabulary, hidden: width } = model.config;
+    const rows = hidden.length / width;
+    const all = new Float32Array(rows * vocabulary);
+    await this.overRows(model, hidden, 'logits', async (session, feeds, from, count) => {
+      const part = float32(all.subarray(from * vocabulary, (from + count) * vocabulary), [count, vocabulary]);
+      await session.run(feeds, new Map([['logits', part]]));
+    });
+    return all;
+  }
+
+  /** Negative log-likelihood of each label, in nats, [N]. */
+  async tokenLosses(model: LoadedModel, hidden: Float32Array, labels: ArrayLike<number>): Promise<Float32Array> {
+    const losses = new Float32Array(labels.length);
+    await this.overRows(model, hidden, 'losses', async (session, feeds, from, count) => {
+      feeds.set('labels', int64(sliceOf(labels, from, count), [count, 1]));
+      await session.run(feeds, new Map([['losses', float32(losses.subarray(from, from + count), [count, 1])]]));
+    });
+    return losses;
+  }
+
+  /** Losses as `tokenLosses`, and the gradient [N, C] of sum(weights * losses) with respect to the hidden rows. */
+  async lossGradient(
+    model: LoadedModel,
+    hidden: Float32Array,
+    labels: ArrayLike<number>,
+    weights: Float32Array,
+  ): Promise<{ losses: Float32Array; gradient: Float32Array }> {
+    const width = model.config.hidden;
+    const losses = new Float32Array(labels.length);
+    const gradient = new Float32Array(hidden.length);
+    await this.overRows(model, hidden, 'training', async (session, feeds, from, count) => {
+      feeds.set('labels', int64(sliceOf(labels, from, count), [count, 1]));
+      feeds.set('weights', float32(weights.subarray(from, from + count), [count, 1]));
+      const [, gradientValue] = session.graph.outputs;
+      await session.run(
+        feeds,
+        new Map([
+          ['losses', float32(losses.subarray(from, from + count), [count, 1])],
+          [gradientValue?.name ?? '', float32(gradient.subarray(from * width, (from + count) * width), [count, width])],
+        ]),
+      );
+    });
+    return { losses, gradient };
+  }
+
+  private async overRows(
+    model: LoadedModel,
+    hidden: Float32Array,
+    kind: keyof HeadGraphs,
+    run: (session: Session, feeds: Map<string, RuntimeTensor>, from: number, count: number) => Promise<void>,
+  ): Promise<void> {
+    const { config } = model;
+    const graphs = this.heads.get(config.rmsEpsilon) ?? headGraphs(config.rmsEpsilon);
+    this.heads.set(config.rmsEpsilon, graphs);
+    const session = await this.session(`head ${kind} ${config.rmsEpsilon}`, () => graphs[kind]);
+    const norm = globalTensor(model, 'finalNorm');
+    const head = headTensor(model);
+    const rows = hidden.length / config.hidden;
+    for (let from = 0; from < rows; from += HEAD_ROWS) {
+      const count = Math.min(HEAD_ROWS, rows - from);
+      const part = hidden.subarray(from * config.hidden, (from + count) * config.hidden);
+      const feeds = new Map([
+        ['x', float32(part, [count, config.hidden])],
+        ['finalNorm', float32(norm.data, norm.shape)],
+        ['head', float32(head.data, head.shape)],
+      ]);
+      await run(session, feeds, from, count);
+    }
+  }
+
+  private session(key: string, graph: () => Graph): Promise<Session> {
+    const known = this.sessions.get(key);
+    if (known !== undefined) return known;
+    const session = Session.create(graph(), { threads: this.threads });
+    this.sessions.set(key, session);
+    return session;
+  }
+}
+
+/** The block spec of a model; all layers of a model share one. */
+export function blockSpec(config: ModelConfig, adapter: LoraAdapter | undefined, gates: boolean): BlockSpec {
+  const [first] = config.layers;
+  return {
+    headDim: config.headDim,
+    headsPerGroup: first === undefined ? 1 : first.heads / first.kvHeads,
+    rmsEpsilon: config.rmsEpsilon,
+    biases: config.biases,
+    lora: adapter === undefined ? null : { scale: adapter.scale, targets: adapter.targets },
+    gates,
+  };
+}
+
+function specKey(spec: BlockSpec): string {
+  return JSON.stringify({ ...spec, biases: [...spec.biases] });
+}
+
+function sliceOf(values: ArrayLike<number>, from: number, count: number): number[] {
+  return Array.from({ length: count }, (_, index) => values[from + index] ?? 0);
+}

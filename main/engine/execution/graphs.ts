@@ -1,0 +1,97 @@
+/** The graphs that execution needs, cut from the block and the head: forward, backward, with a cache, and losses. */
+import { differentiate } from '../graph/autodiff';
+import { GraphBuilder } from '../graph/builder';
+import { extractGraph } from '../graph/extract';
+import type { Graph, Value } from '../graph/graph';
+import { ATTENTION_GATE, blockContext, buildBlock, loraName, MLP_GATE, sharedDims, type BlockSpec } from './block-graph';
+
+/** Forward and backward pass of one block for training. */
+export interface TrainingGraphs {
+  /** Outputs: the block's output, then what is saved. */
+  readonly forward: Graph;
+  /** Inputs: those of the block, the saved values, and `seed`, the gradient of the output. */
+  readonly backward: Graph;
+  readonly outputName: string;
+  readonly savedNames: readonly string[];
+  /** Gradient output of each target: `x`, LoRA factors, gates. */
+  readonly gradientNames: ReadonlyMap<string, string>;
+}
+
+/** The block without anything for training: one output. */
+export function forwardGraph(spec: BlockSpec): Graph {
+  const builder = new GraphBuilder();
+  const hidden = builder.input('x', ['B*T', 'C']);
+  const { output } = buildBlock(builder, hidden, blockContext(builder, spec.headDim, 'T'), spec, sharedDims);
+  return extractGraph(builder.build('block', [output]), 'block.forward', [output]);
+}
+
+/** The block with earlier keys and values as inputs and all keys and values as further outputs. */
+export function cachedGraph(spec: BlockSpec): Graph {
+  const builder = new GraphBuilder();
+  const hidden = builder.input('x', ['B*T', 'C']);
+  const past = {
+    keys: builder.input('past.keys', ['B', 'K', 'L', spec.headDim]),
+    values: builder.input('past.values', ['B', 'K', 'L', spec.headDim]),
+  };
+  const context = blockContext(builder, spec.headDim, 'S');
+  const block = buildBlock(builder, hidden, context, spec, sharedDims, { past });
+  const outputs = [block.output, block.keys, block.values];
+  return extractGraph(builder.build('block', outputs), 'block.cached', outputs);
+}
+
+/** Forward with saved values, and the backward pass that uses them. */
+export function trainingGraphs(spec: BlockSpec): TrainingGraphs {
+  const builder = new GraphBuilder();
+  const hidden = builder.input('x', ['B*T', 'C']);
+  const block = buildBlock(builder, hidden, blockContext(builder, spec.headDim, 'T'), spec, sharedDims);
+  const forward = builder.build('block', [block.output]);
+  const trainable = (spec.lora?.targets ?? []).flatMap((role) => [loraName(role, 'a'), loraName(role, 'b')]);
+  const gates = spec.gates ? [ATTENTION_GATE, MLP_GATE] : [];
+  const targets = [hidden, ...[...trainable, ...gates].map((name) => inputNamed(forward, name))];
+  const seed = builder.input('seed', hidden.shape);
+  const gradients = differentiate(builder, forward, new Map([[block.output, seed]]), targets);
+  const joint = builder.build('block', [block.output]);
+  return {
+    forward: extractGraph(joint, 'block.training', [block.output, ...block.saved]),
+    backward: extractGraph(joint, 'block.backward', [...gradients.values()], new Set(block.saved)),
+    outputName: block.output.name,
+    savedNames: block.saved.map((value) => value.name),
+    gradientNames: new Map([...gradients].map(([target, gradient]) => [target.name, gradient.name])),
+  };
+}
+
+/** The final norm and the output head. Rows are tokens of any batch. */
+export interface HeadGraphs {
+  /** `x` [N, C] to logits [N, V]. */
+  readonly logits: Graph;
+  /** `x`, `labels` [N, 1] to the negative log-likelihood of each label in nats, [N, 1]. */
+  readonly losses: Graph;
+  /** As `losses` with `weights` [N, 1]; also the gradient of sum(weights * losses) with respect to `x`. */
+  readonly training: Graph;
+}
+
+/** `scale` of the final norm is `finalNorm` [C], the head's matrix `head` [V, C]. */
+export function headGraphs(rmsEpsilon: number): HeadGraphs {
+  const builder = new GraphBuilder();
+  const hidden = builder.input('x', ['N', 'C']);
+  const norm = builder.apply('RmsNorm', [hidden, builder.input('finalNorm', ['C'])], { epsilon: rmsEpsilon });
+  const logits = builder.gemm(norm, builder.input('head', ['V', 'C']), { transposeRight: true, name: 'logits' });
+  const labels = builder.input('labels', ['N', 1], 'int64');
+  const picked = builder.apply('GatherElements', [logits, labels]);
+  const losses = builder.apply('Sub', [builder.logSumExp(logits), picked], {}, 'losses');
+  const weights = builder.input('weights', ['N', 1]);
+  const forward = builder.build('head', [losses]);
+  const gradient = differentiate(builder, forward, new Map([[losses, weights]]), [hidden]).get(hidden) ?? hidden;
+  const joint = builder.build('head', [losses]);
+  return {
+    logits: extractGraph(joint, 'head.logits', [logits]),
+    losses: extractGraph(joint, 'head.losses', [losses]),
+    training: extractGraph(joint, 'head.training', [losses, gradient]),
+  };
+}
+
+function inputNamed(graph: Graph, name: string): Value {
+  const value = graph.inputs.find((input) => input.name === name);
+  if (value === undefined) throw new TypeError(`The graph has no input ${name}.`);
+  return value;
+}
