@@ -1,0 +1,232 @@
+/**
+ * What a run will take before it starts: memory and disk by formula from the model's configuration, time from a short
+ * probe of this machine, and everything that speaks against starting, in words. Nothing is written.
+ */
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import type { Problem } from '../../../preload/contract/model';
+import type { Recipe } from '../../../preload/contract/recipe';
+import type { Estimate, Stage } from '../../../preload/contract/run';
+import { countLinearParameters, countParameters, LINEAR_ROLES, linearShape, type ModelConfig } from '../model/config';
+import { AppError, PlanError, ResourceError, UsageError, toAppError } from '../support/errors';
+import { availableMemoryBytes, volumeOf } from './machine';
+import type { StageEstimate } from './progress-meter';
+import { planWidths, weightBytes, withEvenWidths, type WidthBudget } from './size';
+
+/** How fast this machine works on a model: tokens a second through all of it. */
+export interface Speed {
+  readonly forwardTokensPerSecond: number;
+  readonly trainTokensPerSecond: number;
+}
+
+/** The program itself, the numeric runtime and its sessions. */
+const BASE_BYTES = 250e6;
+/** The head works on this many tokens at a time and needs logits, probabilities and their gradient. */
+const HEAD_TOKENS = 256;
+const HEAD_COPIES = 3;
+/** Tokens of each source on which perplexities are measured; fewer where a source is shorter. */
+const EVALUATION_TOKENS = 4096;
+const SAMPLE_TOKENS = 64;
+/** Writing, re-opening and comparing an exported file. */
+const EXPORT_BYTES_PER_SECOND = 60e6;
+const CHECK_TOKENS = 256;
+
+/** Memory at the peak of a run, in bytes: while training, with the activations of a batch saved for the backward pass. */
+export function estimatePeakBytes(config: ModelConfig, recipe: Recipe): number {
+  const { rank, batch, length } = recipe.training;
+  const tokens = batch * length;
+  const perLayer = config.layers.map(
+    ({ heads, kvHeads, ffn }) => 4 * (2 * config.hidden + 2 * config.headDim * (heads + kvHeads) + 2 * ffn) * tokens,
+  );
+  const saved = perLayer.reduce((sum, bytes) => sum + bytes, 0);
+  // One layer at a time also holds its attention scores and about as much again in temporary values.
+  const working = Math.max(...config.layers.map(({ heads }, index) => 3 * (perLayer[index] ?? 0) + 4 * 2 * batch * heads * length * length));
+  const head = 4 * HEAD_COPIES * Math.min(HEAD_TOKENS, tokens) * config.vocabulary;
+  let factors = 0;
+  for (const layer of config.layers) {
+    for (const role of LINEAR_ROLES) {
+      const [out, input] = linearShape(config, layer, role);
+      factors += rank * (out + input);
+    }
+  }
+  // Factors, their gradients, and the optimiser's two moments.
+  const training = recipe.budgetTokens === 0 ? 0 : 4 * 4 * factors;
+  // Base weights, and the weights with the factors merged in.
+  const weights = 4 * (countParameters(config) + countLinearParameters(config));
+  return Math.round(BASE_BYTES + weights + saved + working + head + training);
+}
+
+/** Seconds of every stage. `tokensPerSource` is how many tokens each source has for measuring. */
+export function estimateStages(config: ModelConfig, recipe: Recipe, speed: Speed, tokensPerSource = EVALUATION_TOKENS): StageEstimate[] {
+  const sources = recipe.sources.length;
+  const { method, recovery, budgetTokens } = recipe;
+  const forward = (tokens: number): number => tokens / speed.forwardTokensPerSecond;
+  const train = (tokens: number): number => tokens / speed.trainTokensPerSecond;
+  const measured = Math.min(EVALUATION_TOKENS, tokensPerSource) * sources;
+  const pruningTokens = budgetTokens * Math.min(1, method.warmupShare + method.pruningShare);
+  // Each node group (attention and MLP of every layer) is pruned alone; the layers before it need no second look.
+  const analysed = 2 * config.layers.length * Math.min(method.analysisTokens, tokensPerSource) * sources * 0.5;
+  const rounds = budgetTokens === 0 ? 0 : recovery.rounds;
+  const exportBytes = recipe.exports.reduce((sum, target) => sum + weightBytes(config, target), 0);
+  const seconds: Record<Stage, number> = {
+    prepare: 0.5 + (4 * countParameters(config)) / 400e6,
+    measure: forward(measured),
+    analyse: forward(analysed) + train(measured / 4),
+    prune: train(pruningTokens) + forward(measured),
+    recover: train(budgetTokens - pruningTokens) + forward(measured * rounds * 0.5),
+    evaluate: forward(measured + 2 * 8 * recipe.prompts.length * SAMPLE_TOKENS),
+    export: exportBytes / EXPORT_BYTES_PER_SECOND + forward(CHECK_TOKENS * (1 + 2 * recipe.exports.length)),
+  };
+  return (Object.keys(seconds) as Stage[]).map((stage) => ({ stage, seconds: seconds[stage] }));
+}
+
+/** Bytes that a run writes: exported files on the volume of `recipe.out`, stage files in its run folder. */
+export function estimateDiskBytes(config: ModelConfig, budget: WidthBudget, recipe: Recipe): { readonly exports: number; readonly run: number } {
+  const after =
+    budget.mode === 'everywhere' ? withEvenWidths(config, { heads: budget.heads, kvHeads: budget.kvHeads, ffn: budget.ffn }) : config;
+  const exports = recipe.exports.reduce((sum, target) => sum + weightBytes(after, target), 0);
+  // The pruned and the recovered weights, float32 both, and room for tokenizer files, histories and reports.
+  return { exports: exports + 20e6, run: 2 * 4 * countParameters(after) + 20e6 };
+}
+
+/** What an estimate is made from; the model is already open. */
+export interface EstimateInput {
+  readonly config: ModelConfig;
+  readonly recipe: Recipe;
+  readonly speed: Speed;
+  readonly runsFolder: string;
+}
+
+/** The estimate of a run, with every problem that would stop it. */
+export async function estimateRun({ config, recipe, speed, runsFolder }: EstimateInput): Promise<Estimate> {
+  const problems: Problem[] = [...(await checkPaths(recipe))];
+  const stages = estimateStages(config, recipe, speed);
+  const peakBytes = estimatePeakBytes(config, recipe);
+  const availableBytes = availableMemoryBytes();
+  if (peakBytes > availableBytes) problems.push(memoryProblem(recipe, peakBytes, availableBytes));
+
+  let disk = { exports: 0, run: 0 };
+  try {
+    disk = estimateDiskBytes(config, planWidths(config, recipe.size, recipe.mode, firstTarget(recipe)), recipe);
+  } catch (error) {
+    problems.push(asProblem(error));
+  }
+  let freeDiskBytes = 0;
+  try {
+    const [out, runs] = await Promise.all([volumeOf(recipe.out), volumeOf(runsFolder)]);
+    freeDiskBytes = out.freeBytes;
+    const shared = out.id === runs.id;
+    const needed = disk.exports + (shared ? disk.run : 0);
+    if (needed > out.freeBytes) problems.push(diskProblem(recipe.out, needed, out.freeBytes));
+    if (!shared && disk.run > runs.freeBytes) problems.push(diskProblem(runsFolder, disk.run, runs.freeBytes));
+  } catch (error) {
+    problems.push(asProblem(error));
+  }
+  return {
+    seconds: stages.reduce((sum, stage) => sum + stage.seconds, 0),
+    perStage: stages,
+    peakBytes,
+    availableBytes,
+    diskBytes: Math.round(disk.exports + disk.run),
+    freeDiskBytes,
+    trainingTokens: recipe.budgetTokens,
+    problems,
+  };
+}
+
+/** Throws the error that an estimate's problems amount to, if there is one. */
+export function refuseIfImpossible(estimate: Estimate): void {
+  const errors = estimate.problems.filter((problem) => problem.severity === 'error');
+  const [first] = errors;
+  if (first === undefined) return;
+  const message = errors.map((problem) => problem.message).join('\n');
+  const hints = errors.flatMap((problem) => (problem.hint === undefined ? [] : [problem.hint]));
+  const options = {
+    details: { neededBytes: estimate.peakBytes, availableBytes: estimate.availableBytes, problems: errors.map((problem) => problem.code) },
+    ...(hints.length === 0 ? {} : { hint: hints.join(' ') }),
+  };
+  switch (first.code) {
+    case 'memory':
+    case 'disk':
+      throw new ResourceError(first.code, message, options);
+    case 'plan':
+      throw new PlanError(message, options);
+    case 'not-found':
+      throw new AppError('not-found', message, options);
+    default:
+      throw new UsageError(message, options);
+  }
+}
+
+/** The first export target: the one that a size in bytes is about. */
+export function firstTarget(recipe: Recipe): Recipe['exports'][number] {
+  return recipe.exports[0] ?? { format: 'safetensors', dtype: 'F16' };
+}
+
+async function checkPaths(recipe: Recipe): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  for (const source of recipe.sources) {
+    try {
+      if (!(await stat(source.path)).isFile()) {
+        problems.push({ severity: 'error', code: 'usage', message: `${source.path} is not a file.`, hint: 'Choose text files, one by one.' });
+      }
+    } catch (error) {
+      problems.push(asProblem(error));
+    }
+  }
+  const names = recipe.sources.map((source) => source.name);
+  const twice = names.filter((name, index) => names.indexOf(name) !== index);
+  if (twice.length > 0) {
+    problems.push({
+      severity: 'error', code: 'usage', message: `Two texts have the same name: ${[...new Set(twice)].join(', ')}.`,
+      hint: 'Give each text its own name.',
+    });
+  }
+  if (existsSync(recipe.out)) {
+    let names: string[] | null = null;
+    try {
+      names = await readdir(recipe.out);
+    } catch {
+      // A file, or a folder that may not be read: not a place for results either way.
+    }
+    if (names === null || names.length > 0) {
+      problems.push({
+        severity: 'error', code: 'usage',
+        message: `${recipe.out} ${names === null ? 'is not a folder that can be used' : 'is not empty'}.`,
+        hint: 'Choose a folder that does not exist yet: nothing of yours is ever overwritten.',
+      });
+    }
+  }
+  return problems;
+}
+
+function memoryProblem(recipe: Recipe, needed: number, available: number): Problem {
+  const { batch, length } = recipe.training;
+  const smaller = batch > 1 || length > 64;
+  return {
+    severity: 'error',
+    code: 'memory',
+    message: `This needs about ${inGigabytes(needed)} of memory; ${inGigabytes(available)} is free.`,
+    hint: smaller
+      ? `Close other programs, or choose a smaller batch (now ${batch}) or shorter texts (now ${length} tokens).`
+      : 'Close other programs, or choose a smaller model.',
+  };
+}
+
+function diskProblem(path: string, needed: number, free: number): Problem {
+  return {
+    severity: 'error',
+    code: 'disk',
+    message: `This needs about ${inGigabytes(needed)} on the disk of ${path}; ${inGigabytes(free)} is free.`,
+    hint: 'Free some space, or choose a folder on another disk.',
+  };
+}
+
+function asProblem(error: unknown): Problem {
+  const { code, message, hint } = toAppError(error);
+  return { severity: 'error', code, message, ...(hint === undefined ? {} : { hint }) };
+}
+
+function inGigabytes(bytes: number): string {
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(0)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+}

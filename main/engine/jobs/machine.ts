@@ -1,0 +1,70 @@
+/** What this machine has to give right now: memory that a new allocation can get, and free space on a volume. */
+import { readFileSync } from 'node:fs';
+import { stat, statfs } from 'node:fs/promises';
+import { availableParallelism, freemem } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+/** Bytes that can still be allocated: the system's own figure, and a container's limit where there is one. */
+export function availableMemoryBytes(): number {
+  return Math.min(systemMemoryBytes(), groupMemoryBytes());
+}
+
+/** Threads that a computation should use when nobody says otherwise. */
+export function defaultThreads(): number {
+  return Math.max(1, availableParallelism());
+}
+
+function systemMemoryBytes(): number {
+  // freemem() counts the file cache as used; the kernel's estimate does not.
+  const kilobytes = /^MemAvailable:\s+(\d+) kB$/m.exec(readText('/proc/meminfo'))?.[1];
+  return kilobytes === undefined ? freemem() : Number(kilobytes) * 1024;
+}
+
+/** What the control groups around this process (version 2, else 1) leave it; infinite without a limit. */
+function groupMemoryBytes(): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const line of readText('/proc/self/cgroup').split('\n')) {
+    const [, controllers = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    const old = controllers.split(',').includes('memory');
+    if (controllers !== '' && !old) continue;
+    const root = old ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup';
+    const names = old ? ['memory.limit_in_bytes', 'memory.usage_in_bytes'] : ['memory.max', 'memory.current'];
+    // A limit of any ancestor binds as well; inside a container the path may point outside what is mounted.
+    for (let group = path; ; group = dirname(group)) {
+      const [limit, usage] = names.map((name) => Number(readText(join(root, group, name)) || Number.NaN));
+      if (limit !== undefined && usage !== undefined && Number.isFinite(limit) && Number.isFinite(usage)) {
+        const cache = Number(/^inactive_file (\d+)$/m.exec(readText(join(root, group, 'memory.stat')))?.[1] ?? 0);
+        least = Math.min(least, Math.max(0, limit - usage + cache));
+      }
+      if (group === '/' || group === '.' || group === '') break;
+    }
+  }
+  return least;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** A volume that a path lies on, or would lie on once made. */
+export interface Volume {
+  /** Equal for paths on the same volume. */
+  readonly id: number;
+  readonly freeBytes: number;
+}
+
+/** The volume of a path that need not exist yet. Throws the system's error when not even a parent can be read. */
+export async function volumeOf(path: string): Promise<Volume> {
+  for (let folder = resolve(path); ; folder = dirname(folder)) {
+    try {
+      const [{ dev }, space] = await Promise.all([stat(folder), statfs(folder)]);
+      return { id: dev, freeBytes: space.bavail * space.bsize };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || folder === dirname(folder)) throw error;
+    }
+  }
+}
