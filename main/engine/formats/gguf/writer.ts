@@ -2,15 +2,14 @@
  * Writes a GGUF file (version 3, little-endian) as a stream: the header first, known from the shapes alone, then one
  * tensor at a time, so memory is bounded by the largest tensor. Equal inputs give equal bytes.
  */
-import { throwIfCancelled } from '../../support/progress';
-import { PLAIN_TYPE_BYTES, encodePlain } from '../../tensors/elements';
+import { PLAIN_TYPE_BYTES } from '../../tensors/elements';
 import { elementCount } from '../../tensors/shape';
-import { ENCODE_CHUNK_ELEMENTS, readValues, type StreamOptions, type TensorToWrite } from '../safetensors/writer';
+import { alignUp, streamTensors, type StreamOptions, type TensorToWrite } from '../tensor-stream';
 import { writeWholeFile } from '../whole-file';
 import { WRITTEN_TYPE_NUMBERS } from './blocks';
 import { GGUF_MAGIC } from './reader';
 import type { GgufEntry } from './types';
-import { ByteBuilder, writeEntry } from './values';
+import { ByteBuilder, writeEntry } from './value-writer';
 
 const ALIGNMENT = 32;
 const VERSION = 3;
@@ -39,9 +38,9 @@ export function encodeGgufHeader(
     for (const size of [...shape].reverse()) builder.uint64(size);
     builder.uint32(WRITTEN_TYPE_NUMBERS[type]);
     builder.uint64(offset);
-    offset += align(elementCount(shape) * PLAIN_TYPE_BYTES[type]);
+    offset += alignUp(elementCount(shape) * PLAIN_TYPE_BYTES[type], ALIGNMENT);
   }
-  builder.bytes(padding(builder.sizeBytes));
+  builder.bytes(new Uint8Array(alignUp(builder.sizeBytes, ALIGNMENT) - builder.sizeBytes));
   return builder.build();
 }
 
@@ -57,23 +56,6 @@ export async function writeGguf(
 ): Promise<number> {
   return writeWholeFile(path, async (file) => {
     await file.write(encodeGgufHeader(entries, tensors));
-    for (const tensor of tensors) {
-      throwIfCancelled(options.signal);
-      const values = await readValues(tensor);
-      for (let at = 0; at < values.length; at += ENCODE_CHUNK_ELEMENTS) {
-        throwIfCancelled(options.signal);
-        await file.write(encodePlain(tensor.type, values.subarray(at, at + ENCODE_CHUNK_ELEMENTS)));
-      }
-      await file.write(padding(file.position));
-      options.onBytes?.(file.position);
-    }
+    await streamTensors(file, tensors, ALIGNMENT, options);
   });
-}
-
-function align(bytes: number): number {
-  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-}
-
-function padding(position: number): Uint8Array {
-  return new Uint8Array(align(position) - position);
 }

@@ -2,30 +2,10 @@
  * Writes a safetensors file as a stream: the header first, known from the shapes alone, then one tensor at a time,
  * so memory is bounded by the largest tensor. Equal inputs give equal bytes.
  */
-import { ShapeError } from '../../support/errors';
-import { throwIfCancelled } from '../../support/progress';
-import { PLAIN_TYPE_BYTES, encodePlain, type WrittenType } from '../../tensors/elements';
-import { describeShape, elementCount } from '../../tensors/shape';
+import { PLAIN_TYPE_BYTES } from '../../tensors/elements';
+import { elementCount } from '../../tensors/shape';
+import { streamTensors, type StreamOptions, type TensorToWrite } from '../tensor-stream';
 import { writeWholeFile } from '../whole-file';
-
-/** A tensor to be written: its place in the header is fixed by type and shape, its values come when their turn comes. */
-export interface TensorToWrite<Type extends string = WrittenType> {
-  readonly name: string;
-  readonly type: Type;
-  readonly shape: readonly number[];
-  /** Values in row-major order. Called once. */
-  readonly read: () => Promise<Float32Array>;
-}
-
-/** Options of the streaming tensor writers. */
-export interface StreamOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Called with the bytes written in all after each tensor. */
-  readonly onBytes?: ((bytes: number) => void) | undefined;
-}
-
-/** Values of one tensor are encoded in pieces of this many elements. */
-export const ENCODE_CHUNK_ELEMENTS = 1 << 20;
 
 /** The bytes that come before the data. */
 export function encodeSafetensorsHeader(
@@ -59,27 +39,6 @@ export async function writeSafetensors(
 ): Promise<number> {
   return writeWholeFile(path, async (file) => {
     await file.write(encodeSafetensorsHeader(tensors, { format: 'pt', ...options.metadata }));
-    for (const tensor of tensors) {
-      throwIfCancelled(options.signal);
-      const values = await readValues(tensor);
-      for (let at = 0; at < values.length; at += ENCODE_CHUNK_ELEMENTS) {
-        throwIfCancelled(options.signal);
-        await file.write(encodePlain(tensor.type, values.subarray(at, at + ENCODE_CHUNK_ELEMENTS)));
-      }
-      options.onBytes?.(file.position);
-    }
+    await streamTensors(file, tensors, 1, options);
   });
-}
-
-/** The values of a tensor, checked against its shape. */
-export async function readValues(tensor: TensorToWrite): Promise<Float32Array> {
-  const values = await tensor.read();
-  const expected = elementCount(tensor.shape);
-  if (values.length !== expected) {
-    throw new ShapeError(
-      `Tensor ${tensor.name} should have ${expected} values for its shape ${describeShape(tensor.shape)} and has ${values.length}.`,
-      { details: { tensor: tensor.name, expected: String(expected), actual: String(values.length) } },
-    );
-  }
-  return values;
 }

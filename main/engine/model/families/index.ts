@@ -1,0 +1,69 @@
+/** The families that are known, in the order in which they are tried when one has to express a given model. */
+import { LINEAR_ROLES, type GlobalRole, type LayerRole, type LinearRole, type ModelConfig } from '../config';
+import { InternalError } from '../../support/errors';
+import type { Family, TensorNames } from './family';
+import { llama } from './llama';
+import { mistral } from './mistral';
+import { qwen2 } from './qwen2';
+
+export const FAMILIES: readonly Family[] = [llama, mistral, qwen2];
+
+/**
+ * The GGUF architecture in which every layer may have its own widths. llama.cpp reads it with interleaved rotary
+ * rows, optional biases and tied embeddings, so it serves all families here; files in it are read as Llama.
+ */
+export const PER_LAYER_GGUF = { architecture: 'deci', family: llama } as const;
+
+/** The `architectures` and `model_type` of nothing stock: names in config.json that our own per-layer folders use. */
+export const PER_LAYER_ARCHITECTURE = 'ShearForCausalLM';
+
+/** The family with this name. */
+export function familyNamed(name: string): Family {
+  const family = FAMILIES.find((candidate) => candidate.name === name);
+  if (family === undefined) throw new InternalError(`No family is called ${name}.`);
+  return family;
+}
+
+/** Name of a weight outside the layers. */
+export function globalName(names: TensorNames, role: GlobalRole): string {
+  return names.globals[role];
+}
+
+/** Name of a layer's weight. */
+export function layerName(names: TensorNames, layer: number, role: LayerRole): string {
+  return names.layers[role].replace('{layer}', String(layer));
+}
+
+/** Whether every layer has the same widths. */
+export function isUniform(config: ModelConfig): boolean {
+  const [first] = config.layers;
+  return config.layers.every(
+    (layer) => layer.heads === first?.heads && layer.kvHeads === first.kvHeads && layer.ffn === first.ffn,
+  );
+}
+
+/**
+ * The settings (name to value) with which a family's config.json announces these biases, or null if it cannot:
+ * biases come in groups there, and each group must be whole or absent.
+ */
+export function biasSettings(family: Family, biases: ReadonlySet<LinearRole>): Record<string, boolean> | null {
+  const announced = new Set<LinearRole>(family.huggingface.fixedBiases);
+  const settings: Record<string, boolean> = {};
+  for (const [setting, roles] of Object.entries(family.huggingface.optionalBiases)) {
+    settings[setting] = roles.some((role) => biases.has(role));
+    if (settings[setting] === true) for (const role of roles) announced.add(role);
+  }
+  return LINEAR_ROLES.every((role) => announced.has(role) === biases.has(role)) ? settings : null;
+}
+
+/**
+ * The family whose transformers classes can hold this model: its own if possible, else another of the same
+ * mathematics (Llama's refuse head counts that do not divide the hidden width; Mistral's do not). Null if none can.
+ */
+export function huggingfaceFamilyFor(config: ModelConfig): Family | null {
+  const own = familyNamed(config.family);
+  const holds = (family: Family): boolean =>
+    biasSettings(family, config.biases) !== null &&
+    (!family.huggingface.headsMustDivideHidden || config.layers.every((layer) => config.hidden % layer.heads === 0));
+  return [own, ...FAMILIES].find(holds) ?? null;
+}
