@@ -1,10 +1,10 @@
 // What Electron runs when it is given a folder (`electron FOLDER`) and the distribution brings no default app of its
 // own: loads modules asked for with -r (Playwright's), then the folder's main file as if it were the application.
-'use strict';
-const { app } = require('electron');
-const { readFileSync } = require('node:fs');
-const { resolve } = require('node:path');
-const { pathToFileURL } = require('node:url');
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { app } from 'electron';
 
 const required = [];
 let folder = null;
@@ -25,9 +25,8 @@ if (folder === null) {
   const manifest = JSON.parse(readFileSync(resolve(folder, 'package.json'), 'utf8'));
   app.setVersion(manifest.version);
   app.setAppPath(folder);
+  const require = createRequire(import.meta.url);
   for (const module of required) require(resolve(module));
-  import(pathToFileURL(resolve(folder, manifest.main)).href).catch((error) => {
-    process.stderr.write(`${error.stack}\n`);
-    app.exit(1);
-  });
+  // Awaited, because Electron becomes ready only after its first module has been run to its end.
+  await import(pathToFileURL(resolve(folder, manifest.main)).href);
 }

@@ -1,0 +1,125 @@
+/** The application from start to end: one instance, one window, one engine; asks before a running job is stopped. */
+import { app, BrowserWindow, dialog, powerSaveBlocker, type IpcMainInvokeEvent } from 'electron';
+import { IPC_EVENT } from '../../preload/contract/ipc';
+import { openBridge } from '../ipc/bridge';
+import { createDesktopHandlers } from '../ipc/desktop';
+import type { EngineEvent } from '../wire';
+import { EngineHost } from './engine-host';
+import { lockProcessDown, lockSessionDown } from './lockdown';
+import { setMenu } from './menu';
+import { declarePages, isPageAddress, servePages } from './pages';
+import { findPlaces, type Places } from './places';
+import { openWindow } from './window';
+
+/** Starts the application, or brings the one that is already open to the front and ends. */
+export async function startApplication(): Promise<void> {
+  app.setName('Shear');
+  if (!app.requestSingleInstanceLock()) {
+    app.quit();
+    return;
+  }
+  lockProcessDown();
+  declarePages();
+  await app.whenReady();
+  new Application(findPlaces()).open();
+}
+
+class Application {
+  private readonly places: Places;
+  private readonly engine: EngineHost;
+  private window: BrowserWindow | null = null;
+  /** Keeps the computer awake while a run goes on. */
+  private awake: number | null = null;
+  private mayClose = false;
+
+  constructor(places: Places) {
+    this.places = places;
+    this.engine = new EngineHost({
+      worker: places.worker,
+      runsFolder: places.runs,
+      onEvent: (event) => {
+        this.forward(event);
+      },
+    });
+  }
+
+  open(): void {
+    lockSessionDown();
+    servePages(this.places.pages);
+    setMenu();
+    const callEngine = this.engine.call.bind(this.engine);
+    openBridge({
+      callEngine,
+      desktop: createDesktopHandlers({
+        exampleFolder: this.places.example,
+        noticesFile: this.places.notices,
+        callEngine,
+        window: () => this.window,
+      }),
+      isOwnPage: (event) => this.isOwnPage(event),
+    });
+    app.on('second-instance', () => {
+      this.window?.restore();
+      this.window?.focus();
+    });
+    app.on('window-all-closed', () => {
+      app.quit();
+    });
+    this.openWindow();
+  }
+
+  private openWindow(): void {
+    const window = openWindow(this.places);
+    this.window = window;
+    window.on('close', (event) => {
+      if (this.mayClose) return;
+      event.preventDefault();
+      void this.close(window);
+    });
+    window.on('closed', () => {
+      this.window = null;
+    });
+  }
+
+  /** Asks if a run is going on, then ends the engine in order before the window goes. */
+  private async close(window: BrowserWindow): Promise<void> {
+    if (this.engine.isBusy && !(await confirmStop(window))) return;
+    window.hide();
+    await this.engine.stop();
+    this.mayClose = true;
+    window.close();
+  }
+
+  private forward(event: EngineEvent): void {
+    this.keepAwake(this.engine.isBusy);
+    if (this.window !== null && !this.window.webContents.isDestroyed()) this.window.webContents.send(IPC_EVENT, event.name, event.payload);
+  }
+
+  private keepAwake(wanted: boolean): void {
+    if (wanted && this.awake === null) {
+      this.awake = powerSaveBlocker.start('prevent-app-suspension');
+    } else if (!wanted && this.awake !== null) {
+      powerSaveBlocker.stop(this.awake);
+      this.awake = null;
+    }
+  }
+
+  private isOwnPage({ sender, senderFrame }: IpcMainInvokeEvent): boolean {
+    return senderFrame !== null && sender === this.window?.webContents && senderFrame === sender.mainFrame && isPageAddress(senderFrame.url);
+  }
+}
+
+/** True when the person chose to stop the run. */
+async function confirmStop(window: BrowserWindow): Promise<boolean> {
+  const { response } = await dialog.showMessageBox(window, {
+    type: 'question',
+    title: 'A run is going on',
+    message: 'A run is going on. Stop it?',
+    detail: 'What is done up to its last finished stage is kept. You can continue from there later, under Runs.',
+    buttons: ['Go on', 'Stop and keep the run to continue later'],
+    defaultId: 0,
+    cancelId: 0,
+    noLink: true,
+  });
+  return response === 1;
+}
