@@ -1,0 +1,133 @@
+/** Turns a run's figures into what the charts, their sentences and their tables show; pure. */
+import type { Phase } from '../../preload/contract/run';
+import { latestPerplexity, sourcesOf, type LayerWidths, type LossPoint, type RunView } from '../state/run-view';
+import { text } from '../text/catalogue';
+import { formatCount, formatFigure } from '../text/format';
+
+/** Points that a line shows at most; more are averaged together. */
+const MOST_POINTS = 300;
+/** Rows of the loss table at most. */
+const MOST_ROWS = 60;
+
+export interface Line {
+  readonly name: string;
+  readonly colour: string;
+  readonly isDashed: boolean;
+  readonly points: readonly { readonly x: number; readonly y: number }[];
+}
+
+/** The loss over all training steps of the run, one line for each stage, numbered through. */
+export function lossLines(losses: readonly LossPoint[]): readonly Line[] {
+  const numbered = losses.map((point, index) => ({ x: index + 1, y: point.loss, stage: point.stage }));
+  const isRecovery = (stage: string): boolean => stage === 'recover';
+  return [
+    { name: text.run.pruning, colour: 'series-pruned', isDashed: true, points: thin(numbered.filter((point) => !isRecovery(point.stage))) },
+    { name: text.run.recovering, colour: 'series-recovered', isDashed: false, points: thin(numbered.filter((point) => isRecovery(point.stage))) },
+  ].filter((line) => line.points.length > 0);
+}
+
+/** Step, stage and loss, thinned to a table that can be read. */
+export function lossRows(losses: readonly LossPoint[]): readonly (readonly string[])[] {
+  const stride = Math.max(1, Math.ceil(losses.length / MOST_ROWS));
+  return losses
+    .map((point, index) => [formatCount(index + 1), text.run.stages[point.stage].name, formatFigure(point.loss)])
+    .filter((_, index) => index % stride === 0 || index === losses.length - 1);
+}
+
+/** What the loss chart says: ends averaged over a few steps, because single steps jump. */
+export function lossSummary(losses: readonly LossPoint[]): string {
+  if (losses.length === 0) return text.run.lossNone;
+  const window = Math.max(1, Math.min(10, Math.floor(losses.length / 4)));
+  return text.run.lossSummary(mean(losses.slice(0, window)), mean(losses.slice(-window)), losses.length);
+}
+
+/** One group of bars for each text, one bar for each phase measured so far. */
+export function perplexityGroups(view: RunView) {
+  const phases = ['full', 'pruned', 'recovered'] as const;
+  return sourcesOf(view).map((source) => ({
+    name: source,
+    bars: phases.flatMap((phase) => {
+      const value = latestPerplexity(view, source, phase);
+      return value === null ? [] : [{ name: text.run.phases[phase], look: phase, value, shown: formatFigure(value) }];
+    }),
+  }));
+}
+
+/** What the perplexity chart says. */
+export function perplexitySummary(view: RunView): string {
+  const parts = sourcesOf(view).flatMap((source) => {
+    const full = latestPerplexity(view, source, 'full');
+    if (full === null) return [];
+    const now = latestPerplexity(view, source, 'recovered') ?? latestPerplexity(view, source, 'pruned');
+    return [text.run.perplexityPart(source, full, now)];
+  });
+  return parts.length === 0 ? text.run.perplexityNone : text.run.perplexitySummary(parts);
+}
+
+/** The perplexity table: a row for each text, a column for each phase. */
+export function perplexityRows(view: RunView): readonly (readonly string[])[] {
+  const figure = (source: string, phase: Phase): string => {
+    const value = latestPerplexity(view, source, phase);
+    return value === null ? '–' : formatFigure(value);
+  };
+  return sourcesOf(view).map((source) => [source, figure(source, 'full'), figure(source, 'pruned'), figure(source, 'recovered')]);
+}
+
+/** What the knowledge map says: the place whose removal hurts most. */
+export function knowledgeSummary(view: RunView): string {
+  const first = view.knowledge[0];
+  if (first === undefined) return text.run.mapNone;
+  const worst = view.knowledge.reduce((most, cell) => (cell.deviation > most.deviation ? cell : most), first);
+  return text.run.mapSummary(text.run.mapPlace(text.run[worst.part], worst.layer), worst.source, worst.deviation);
+}
+
+/** The knowledge table: a row for each text and layer. */
+export function knowledgeRows(view: RunView): readonly (readonly string[])[] {
+  const found = new Map(view.knowledge.map((cell) => [`${cell.source} ${cell.layer} ${cell.part}`, cell.deviation]));
+  const sources = [...new Set(view.knowledge.map((cell) => cell.source))];
+  const layers = [...new Set(view.knowledge.map((cell) => cell.layer))].sort((a, b) => a - b);
+  const figure = (value: number | undefined): string => (value === undefined ? '–' : formatFigure(value));
+  return sources.flatMap((source) =>
+    layers.map((layer) => [
+      source, String(layer + 1), figure(found.get(`${source} ${layer} attention`)), figure(found.get(`${source} ${layer} mlp`)),
+    ]),
+  );
+}
+
+/** What the widths chart says: shares that stay over all layers. */
+export function widthsSummary(layers: readonly LayerWidths[]): string {
+  if (layers.length === 0) return text.run.widthsNone;
+  const sum = (pick: (layer: LayerWidths) => number): number => layers.reduce((total, layer) => total + pick(layer), 0);
+  return text.run.widthsSummary(
+    sum((layer) => layer.kvHeads) / Math.max(1, sum((layer) => layer.kvHeadsBefore)),
+    sum((layer) => layer.ffn) / Math.max(1, sum((layer) => layer.ffnBefore)),
+  );
+}
+
+/** The widths table. */
+export function widthsRows(layers: readonly LayerWidths[]): readonly (readonly string[])[] {
+  return layers.map((layer) => [
+    `${layer.layer + 1}${layer.locked ? ` (${text.run.locked})` : ''}`,
+    text.run.kept(layer.kvHeads, layer.kvHeadsBefore),
+    text.run.kept(layer.ffn, layer.ffnBefore),
+  ]);
+}
+
+function mean(points: readonly LossPoint[]): number {
+  return points.reduce((sum, point) => sum + point.loss, 0) / points.length;
+}
+
+/** Averages neighbours so that a line has at most MOST_POINTS points. */
+function thin(points: readonly { readonly x: number; readonly y: number }[]): readonly { readonly x: number; readonly y: number }[] {
+  const stride = Math.ceil(points.length / MOST_POINTS);
+  if (stride <= 1) return points.map(({ x, y }) => ({ x, y }));
+  const thinned: { x: number; y: number }[] = [];
+  for (let start = 0; start < points.length; start += stride) {
+    const part = points.slice(start, start + stride);
+    thinned.push({
+      x: part.reduce((sum, point) => sum + point.x, 0) / part.length,
+      y: part.reduce((sum, point) => sum + point.y, 0) / part.length,
+    });
+  }
+  return thinned;
+}

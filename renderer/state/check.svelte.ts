@@ -1,0 +1,179 @@
+/** Effort, output folder and finer settings, with the engine's estimate of what the run will take. */
+import type { ShearBridge } from '../../preload/contract/channels';
+import type { ExportTarget } from '../../preload/contract/recipe';
+import type { Estimate } from '../../preload/contract/run';
+import { ask, errorData, type ErrorData } from './bridge.svelte';
+import { LatestOnly } from './latest';
+import { joinPath } from './paths';
+import { buildRecipe, EXPORT_CHOICES, isSameTarget, type Effort } from './recipe';
+import type { Job } from './job.svelte';
+
+const PAUSE_MS = 300;
+const MAX_SEED = 4_294_967_295;
+const DEFAULT_PROMPTS = 'Once upon a time\nThe most important thing to know is';
+
+export class CheckChoice {
+  readonly #bridge: ShearBridge;
+  readonly #job: Job;
+  readonly #latest = new LatestOnly(PAUSE_MS);
+  effort = $state<Effort>('normal');
+  rank = $state(8);
+  learningRate = $state(1e-3);
+  seed = $state(0);
+  prompts = $state(DEFAULT_PROMPTS);
+  out = $state('');
+  #outIsOwn = false;
+  exports = $state.raw<readonly ExportTarget[]>(EXPORT_CHOICES.slice(0, 1));
+  estimate = $state.raw<Estimate | null>(null);
+  error = $state.raw<ErrorData | null>(null);
+  busy = $state(false);
+  starting = $state(false);
+
+  constructor(bridge: ShearBridge, job: Job) {
+    this.#bridge = bridge;
+    this.#job = job;
+  }
+
+  /** Whether the run may start: an estimate without errors. */
+  get isReady(): boolean {
+    return (
+      this.estimate !== null && this.error === null && !this.busy && !this.starting &&
+      !this.estimate.problems.some((problem) => problem.severity === 'error')
+    );
+  }
+
+  /** The recipe as it stands now. */
+  get recipe(): ReturnType<typeof buildRecipe> {
+    const { model, size, texts } = this.#job;
+    return buildRecipe({
+      model: model.path,
+      contextLength: model.inspection?.contextLength ?? 0,
+      ratio: size.ratio,
+      mode: size.mode,
+      sources: texts.used.map((source) => ({
+        path: source.path,
+        name: source.name,
+        weight: source.weight,
+        stage: source.stage,
+        isIds: source.preview?.format === 'token ids',
+        tokens: source.tokens,
+      })),
+      effort: this.effort,
+      rank: this.rank,
+      learningRate: this.learningRate,
+      seed: this.seed,
+      out: this.out,
+      exports: this.exports,
+      prompts: this.prompts,
+    });
+  }
+
+  /** Called whenever the page is shown: suggests a folder unless one was chosen, and asks for the estimate. */
+  async enter(): Promise<void> {
+    if (!this.#outIsOwn) {
+      this.busy = true;
+      try {
+        this.out = await ask(this.#bridge, 'paths.suggestOut', { name: this.#resultName });
+      } catch (error) {
+        this.error = errorData(error);
+        this.busy = false;
+        return;
+      }
+    }
+    this.refresh();
+  }
+
+  async pickOut(): Promise<void> {
+    try {
+      const folder = await ask(this.#bridge, 'dialogs.pickFolder', {});
+      if (folder === null) return;
+      this.out = joinPath(folder, this.#resultName);
+      this.#outIsOwn = true;
+      this.refresh();
+    } catch (error) {
+      this.error = errorData(error);
+    }
+  }
+
+  setEffort(effort: Effort): void {
+    this.effort = effort;
+    this.refresh();
+  }
+
+  setRank(rank: number): void {
+    this.rank = inRange(rank, 1, 256, this.rank, true);
+    this.refresh();
+  }
+
+  setLearningRate(rate: number): void {
+    this.learningRate = inRange(rate, 1e-6, 1, this.learningRate, false);
+    this.refresh();
+  }
+
+  setSeed(seed: number): void {
+    this.seed = inRange(seed, 0, MAX_SEED, this.seed, true);
+    this.refresh();
+  }
+
+  hasExport(target: ExportTarget): boolean {
+    return this.exports.some((chosen) => isSameTarget(chosen, target));
+  }
+
+  /** Puts a file type in or takes it out; the last one stays, because a run without a result is no use. */
+  toggleExport(target: ExportTarget): void {
+    const rest = this.exports.filter((chosen) => !isSameTarget(chosen, target));
+    if (rest.length === this.exports.length) {
+      this.exports = EXPORT_CHOICES.filter((choice) => isSameTarget(choice, target) || this.hasExport(choice));
+    } else if (rest.length > 0) {
+      this.exports = rest;
+    }
+    const first = this.exports[0];
+    if (first !== undefined) this.#job.size.setTarget(first);
+    this.refresh();
+  }
+
+  /** Asks for the estimate of the recipe as it stands. */
+  refresh(): void {
+    this.busy = true;
+    const recipe = this.recipe;
+    this.#latest.schedule(
+      () => ask(this.#bridge, 'plan.check', { recipe }),
+      (estimate) => {
+        this.estimate = estimate;
+        this.error = null;
+        this.busy = false;
+      },
+      (error) => {
+        this.error = errorData(error);
+        this.busy = false;
+      },
+    );
+  }
+
+  /** Starts the run and returns its id, or null if the engine refused; the refusal is then in `error`. */
+  async start(): Promise<string | null> {
+    this.starting = true;
+    this.error = null;
+    try {
+      const { runId } = await ask(this.#bridge, 'runs.start', { recipe: this.recipe });
+      return runId;
+    } catch (error) {
+      this.error = errorData(error);
+      return null;
+    } finally {
+      this.starting = false;
+    }
+  }
+
+  get #resultName(): string {
+    const base = this.#job.model.name.replace(/\.gguf$/i, '');
+    return `${base}-minus-${this.#job.size.percent}-percent`;
+  }
+}
+
+/** A number brought into a range; what is no number leaves the old value. */
+function inRange(value: number, least: number, most: number, old: number, whole: boolean): number {
+  if (!Number.isFinite(value)) return old;
+  const bounded = Math.min(most, Math.max(least, value));
+  return whole ? Math.round(bounded) : bounded;
+}

@@ -1,0 +1,56 @@
+/** The model that was chosen and what the engine says about it. */
+import type { ShearBridge } from '../../preload/contract/channels';
+import type { Inspection } from '../../preload/contract/model';
+import { ask, errorData, type ErrorData } from './bridge.svelte';
+import { nameOf } from './paths';
+
+/** Parameters of one layer, split into its two halves. */
+export interface LayerParts {
+  readonly layer: number;
+  readonly attention: number;
+  readonly mlp: number;
+}
+
+export class ModelChoice {
+  readonly #bridge: ShearBridge;
+  readonly path: string;
+  inspection = $state.raw<Inspection | null>(null);
+  error = $state.raw<ErrorData | null>(null);
+  busy = $state(false);
+
+  constructor(bridge: ShearBridge, path: string) {
+    this.#bridge = bridge;
+    this.path = path;
+  }
+
+  get name(): string {
+    return this.inspection?.name ?? nameOf(this.path);
+  }
+
+  /** Whether the wizard may go on with this model. */
+  get isUsable(): boolean {
+    return this.inspection !== null && !this.inspection.problems.some((problem) => problem.severity === 'error');
+  }
+
+  /** Parameters of the linear matrices per layer: q and o are [heads x headDim, hidden], k and v are narrower. */
+  get layerParts(): readonly LayerParts[] {
+    const inspection = this.inspection;
+    if (inspection === null) return [];
+    return inspection.perLayer.map((layer, index) => {
+      const mlp = 3 * inspection.hidden * layer.ffn;
+      return { layer: index, attention: Math.max(0, layer.parameters - mlp), mlp };
+    });
+  }
+
+  async inspect(): Promise<void> {
+    this.busy = true;
+    this.error = null;
+    try {
+      this.inspection = await ask(this.#bridge, 'models.inspect', { path: this.path });
+    } catch (error) {
+      this.error = errorData(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+}

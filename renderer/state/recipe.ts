@@ -1,0 +1,97 @@
+/** Builds the recipe from the choices of the wizard; pure, so that what is sent can be tested. */
+import type { ExportTarget, Mode, RecipeInput, Source } from '../../preload/contract/recipe';
+
+/** How long to train, in words; the tokens follow from what the texts hold. */
+export type Effort = 'quick' | 'normal' | 'thorough';
+
+/** Passes over the texts and the most tokens that each effort takes. */
+export const EFFORTS: Readonly<Record<Effort, { readonly passes: number; readonly mostTokens: number }>> = {
+  quick: { passes: 0.25, mostTokens: 32_768 },
+  normal: { passes: 1, mostTokens: 131_072 },
+  thorough: { passes: 3, mostTokens: 1_048_576 },
+};
+
+/** Sequences in one training step, as the recipe's default. */
+const BATCH = 4;
+/** Tokens in one training sequence, unless the model's context is shorter. */
+const LENGTH = 256;
+/** Fewer steps than this teach nothing. */
+const FEWEST_STEPS = 8;
+
+/** The file types offered, the default first. */
+export const EXPORT_CHOICES: readonly ExportTarget[] = [
+  { format: 'safetensors', dtype: 'F16' },
+  { format: 'safetensors', dtype: 'BF16' },
+  { format: 'safetensors', dtype: 'F32' },
+  { format: 'gguf', dtype: 'F16' },
+];
+
+/** Whether two targets are the same file type. */
+export function isSameTarget(a: ExportTarget, b: ExportTarget): boolean {
+  return a.format === b.format && a.dtype === b.dtype;
+}
+
+/** Training tokens for an effort: whole steps, bounded by the texts and by the effort's own limit. */
+export function budgetTokens(effort: Effort, textTokens: number, contextLength: number): number {
+  const step = BATCH * sequenceLength(contextLength);
+  const { passes, mostTokens } = EFFORTS[effort];
+  const wanted = Math.min(textTokens * passes, mostTokens);
+  return Math.max(FEWEST_STEPS, Math.floor(wanted / step)) * step;
+}
+
+/** Tokens in one training sequence for a model with this context. */
+export function sequenceLength(contextLength: number): number {
+  return contextLength > 0 ? Math.min(LENGTH, contextLength) : LENGTH;
+}
+
+/** Everything that the wizard collected. */
+export interface Choices {
+  readonly model: string;
+  readonly contextLength: number;
+  readonly ratio: number;
+  readonly mode: Mode;
+  readonly sources: readonly {
+    readonly path: string;
+    readonly name: string;
+    readonly weight: number;
+    readonly stage: NonNullable<Source['stage']>;
+    readonly isIds: boolean;
+    readonly tokens: number;
+  }[];
+  readonly effort: Effort;
+  readonly rank: number;
+  readonly learningRate: number;
+  readonly seed: number;
+  readonly out: string;
+  readonly exports: readonly ExportTarget[];
+  readonly prompts: string;
+}
+
+/** The recipe that stands for the choices. */
+export function buildRecipe(choices: Choices): RecipeInput {
+  const textTokens = choices.sources.reduce((sum, source) => sum + source.tokens, 0);
+  return {
+    model: choices.model,
+    mode: choices.mode,
+    size: { kind: 'ratio', ratio: choices.ratio },
+    sources: choices.sources.map((source) => ({
+      kind: source.isIds ? 'ids' : 'text',
+      path: source.path,
+      name: source.name,
+      weight: source.weight,
+      stage: source.stage,
+    })),
+    budgetTokens: budgetTokens(choices.effort, textTokens, choices.contextLength),
+    seed: choices.seed,
+    out: choices.out,
+    exports: [...choices.exports],
+    prompts: choices.prompts.split('\n').map((line) => line.trim()).filter((line) => line !== '').slice(0, 16),
+    training: {
+      rank: choices.rank,
+      alpha: 2 * choices.rank,
+      learningRate: choices.learningRate,
+      batch: BATCH,
+      length: sequenceLength(choices.contextLength),
+    },
+  };
+}

@@ -1,0 +1,143 @@
+/** The texts that the smaller model shall stay good at: what was given, what is in them, and how much each counts. */
+import type { Reply, ShearBridge } from '../../preload/contract/channels';
+import type { TextPreview } from '../../preload/contract/model';
+import type { Source } from '../../preload/contract/recipe';
+import { ask, errorData, type ErrorData } from './bridge.svelte';
+import { nameOf, uniqueName } from './paths';
+import type { UndoQueue } from './undo.svelte';
+
+export type StarterText = Reply<'app.example'>['texts'][number];
+
+export const MAX_WEIGHT = 1000;
+
+/** One text source and what is known about it. */
+export class TextSource {
+  readonly path: string;
+  readonly name: string;
+  weight = $state(1);
+  stage = $state<NonNullable<Source['stage']>>('pretraining');
+  preview = $state.raw<TextPreview | null>(null);
+  error = $state.raw<ErrorData | null>(null);
+  busy = $state(true);
+
+  constructor(path: string, name: string) {
+    this.path = path;
+    this.name = name;
+  }
+
+  /** Whether it can and shall take part in the training. */
+  get isUsed(): boolean {
+    return this.weight > 0 && this.preview !== null && !this.hasError;
+  }
+
+  get hasError(): boolean {
+    return this.error !== null || (this.preview?.problems.some((problem) => problem.severity === 'error') ?? false);
+  }
+
+  get tokens(): number {
+    return this.preview?.tokens ?? 0;
+  }
+
+  setWeight(weight: number): void {
+    if (!Number.isFinite(weight)) return;
+    this.weight = Math.min(MAX_WEIGHT, Math.max(0, weight));
+  }
+}
+
+export class TextsChoice {
+  readonly #bridge: ShearBridge;
+  readonly #model: string;
+  readonly #undo: UndoQueue;
+  sources = $state.raw<readonly TextSource[]>([]);
+  /** Error of the file picker itself. */
+  error = $state.raw<ErrorData | null>(null);
+
+  constructor(bridge: ShearBridge, model: string, undo: UndoQueue) {
+    this.#bridge = bridge;
+    this.#model = model;
+    this.#undo = undo;
+  }
+
+  /** Sources that go into the recipe. */
+  get used(): readonly TextSource[] {
+    return this.sources.filter((source) => source.isUsed);
+  }
+
+  get tokens(): number {
+    return this.used.reduce((sum, source) => sum + source.tokens, 0);
+  }
+
+  get isBusy(): boolean {
+    return this.sources.some((source) => source.busy);
+  }
+
+  /** Whether the wizard may go on: something to learn from, and nothing that counts but cannot be read. */
+  get isReady(): boolean {
+    return !this.isBusy && this.used.length > 0 && this.sources.every((source) => source.weight === 0 || !source.hasError);
+  }
+
+  has(path: string): boolean {
+    return this.sources.some((source) => source.path === path);
+  }
+
+  /** Adds files that are not there yet and reads a preview of each. Returns how many were new. */
+  async add(files: readonly { readonly path: string; readonly name?: string }[]): Promise<number> {
+    const fresh: TextSource[] = [];
+    for (const file of files) {
+      if (this.has(file.path) || fresh.some((source) => source.path === file.path)) continue;
+      const taken = [...this.sources, ...fresh].map((source) => source.name);
+      fresh.push(new TextSource(file.path, uniqueName(file.name ?? nameOf(file.path), taken)));
+    }
+    this.sources = [...this.sources, ...fresh];
+    await Promise.all(fresh.map((source) => this.#preview(source)));
+    return fresh.length;
+  }
+
+  async pick(): Promise<void> {
+    this.error = null;
+    try {
+      const paths = await ask(this.#bridge, 'dialogs.pickTexts', {});
+      await this.add(paths.map((path) => ({ path })));
+    } catch (error) {
+      this.error = errorData(error);
+    }
+  }
+
+  /** Takes a source away; it can be brought back where it was for a few seconds. */
+  remove(source: TextSource, message: string): void {
+    const index = this.sources.indexOf(source);
+    if (index < 0) return;
+    this.drop(source);
+    this.#undo.offer(
+      message,
+      () => {
+        this.sources = [...this.sources.slice(0, index), source, ...this.sources.slice(index)];
+      },
+      () => undefined,
+    );
+  }
+
+  /** Takes a source away without a word, as a cleared checkbox does. */
+  drop(source: TextSource): void {
+    this.sources = this.sources.filter((other) => other !== source);
+  }
+
+  /** Puts a starter text in or takes it out. */
+  async toggleStarter(starter: StarterText): Promise<void> {
+    const present = this.sources.find((source) => source.path === starter.path);
+    if (present !== undefined) this.drop(present);
+    else await this.add([starter]);
+  }
+
+  async #preview(source: TextSource): Promise<void> {
+    try {
+      const preview = await ask(this.#bridge, 'texts.preview', { path: source.path, model: this.#model });
+      source.preview = preview;
+      if (preview.format.startsWith('chat')) source.stage = 'instruction';
+    } catch (error) {
+      source.error = errorData(error);
+    } finally {
+      source.busy = false;
+    }
+  }
+}
