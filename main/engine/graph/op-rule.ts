@@ -41,6 +41,18 @@ export interface Lowering {
   shape(dims: readonly Dim[]): string;
 }
 
+/** How the axes of a node's values hang together: what removing one position of an axis means for the others. */
+export interface AxisRelations {
+  /** Position i of one axis belongs to position i of the other. */
+  same(left: Value, leftAxis: number, right: Value, rightAxis: number): void;
+  /** The axes of both values, read in row-major order, are the same elements cut differently. */
+  reshaped(from: Value, to: Value): void;
+  /** Positions of this axis cannot be removed one by one: the operator mixes or compares them. */
+  mixed(value: Value, axis: number, why: string): void;
+  /** Each position of this axis is an independent product of two activations, such as an attention head. */
+  independent(value: Value, axis: number): void;
+}
+
 /** One operator. Adding an operator is adding one file with its rule. */
 export interface OpRule {
   readonly op: string;
@@ -48,6 +60,8 @@ export interface OpRule {
   infer(inputs: readonly Value[], attributes: Attributes): readonly ResultType[];
   /** Gradients of the inputs, null where none flows; absent for operators through which no gradient flows. */
   gradient?(context: GradientContext): readonly (Value | null)[];
+  /** How axes hang together, for dependency analysis; absent where results and inputs agree axis by axis, broadcasting. */
+  relate?(node: Node, relations: AxisRelations): void;
   /** Writes the ONNX form; absent where the operator is spelled like ONNX's and has no attributes. */
   lower?(node: Node, lowering: Lowering): void;
 }

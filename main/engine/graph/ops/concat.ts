@@ -16,6 +16,17 @@ export const concatRule: OpRule = {
     if (!fits) throw shapeError('Concat', `equal sizes beside axis ${axis}`, [left.shape, right.shape]);
     return [{ type: left.type, shape: left.shape.map((dim, at) => (at === axis ? total : dim)) }];
   },
+  relate(node, relations) {
+    const result = inputAt('Concat', node.outputs, 0);
+    const joined = normaliseAxis('Concat', numberAttribute(node.attributes, 'axis'), result.shape.length);
+    for (const input of node.inputs) {
+      input.shape.forEach((_, axis) => {
+        if (axis === joined) relations.mixed(input, axis, 'it is joined to other positions');
+        else relations.same(input, axis, result, axis);
+      });
+    }
+    relations.mixed(result, joined, 'it is joined from two tensors');
+  },
   lower(node, lowering) {
     lowering.node({
       op: 'Concat',

@@ -60,6 +60,19 @@ export const gemmRule: OpRule = {
       added !== undefined && wants(2) ? sumToShape(builder, outputGradient, added.shape) : null,
     ];
   },
+  relate(node, relations) {
+    const left = inputAt('Gemm', node.inputs, 0);
+    const right = inputAt('Gemm', node.inputs, 1);
+    const result = inputAt('Gemm', node.outputs, 0);
+    const { transposeLeft, transposeRight } = formOf(node.attributes);
+    relations.same(left, transposeLeft ? 1 : 0, result, 0);
+    relations.same(right, transposeRight ? 0 : 1, result, 1);
+    relations.same(left, transposeLeft ? 0 : 1, right, transposeRight ? 1 : 0);
+    const added = node.inputs[2];
+    added?.shape.forEach((dim, axis) => {
+      if (dim !== 1) relations.same(added, axis, result, axis + 2 - added.shape.length);
+    });
+  },
   lower(node, lowering) {
     const { transposeLeft, transposeRight, alpha } = formOf(node.attributes);
     lowering.node({

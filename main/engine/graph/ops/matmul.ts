@@ -25,6 +25,22 @@ export const matmulRule: OpRule = {
       wants(1) ? sumToShape(builder, builder.matmul(swapLast(builder, left), outputGradient), right.shape) : null,
     ];
   },
+  relate(node, relations) {
+    const left = inputAt('MatMul', node.inputs, 0);
+    const right = inputAt('MatMul', node.inputs, 1);
+    const result = inputAt('MatMul', node.outputs, 0);
+    const rank = result.shape.length;
+    relations.same(left, left.shape.length - 2, result, rank - 2);
+    relations.same(right, right.shape.length - 1, result, rank - 1);
+    relations.same(left, left.shape.length - 1, right, right.shape.length - 2);
+    for (let axis = 0; axis < rank - 2; axis++) {
+      relations.independent(result, axis);
+      for (const operand of [left, right]) {
+        const own = axis - (rank - operand.shape.length);
+        if (own >= 0 && operand.shape[own] === result.shape[axis]) relations.same(operand, own, result, axis);
+      }
+    }
+  },
 };
 
 function swapLast(builder: GraphBuilder, value: Value): Value {

@@ -16,6 +16,9 @@ export const reshapeRule: OpRule = {
   gradient({ builder, node, outputGradient }) {
     return [builder.reshape(outputGradient, inputAt('Reshape', node.inputs, 0).shape)];
   },
+  relate(node, relations) {
+    relations.reshaped(inputAt('Reshape', node.inputs, 0), inputAt('Reshape', node.outputs, 0));
+  },
   lower(node, lowering) {
     const shape = dimsAttribute(node.attributes, 'shape');
     const symbolic = shape.filter((dim) => typeof dim === 'string');

@@ -34,6 +34,14 @@ export const rmsNormRule: OpRule = {
       wants(1) ? sumToShape(builder, builder.multiply(outputGradient, normal), scale.shape) : null,
     ];
   },
+  relate(node, relations) {
+    const input = inputAt('RmsNorm', node.inputs, 0);
+    const result = inputAt('RmsNorm', node.outputs, 0);
+    const last = result.shape.length - 1;
+    input.shape.forEach((_, axis) => relations.same(input, axis, result, axis));
+    relations.same(inputAt('RmsNorm', node.inputs, 1), 0, result, last);
+    relations.mixed(result, last, 'a norm averages over it');
+  },
   lower(node, lowering) {
     lowering.node({
       op: 'SimplifiedLayerNormalization',

@@ -23,6 +23,12 @@ export const rotaryEmbeddingRule: OpRule = {
     const sines = inputAt('RotaryEmbedding', node.inputs, 3);
     return [builder.apply('RotaryEmbedding', [outputGradient, position, cosines, builder.negate(sines)]), null, null, null];
   },
+  relate(node, relations) {
+    const input = inputAt('RotaryEmbedding', node.inputs, 0);
+    const result = inputAt('RotaryEmbedding', node.outputs, 0);
+    input.shape.forEach((_, axis) => relations.same(input, axis, result, axis));
+    relations.mixed(result, result.shape.length - 1, 'a rotation pairs its positions');
+  },
   lower(node, lowering) {
     lowering.node({
       op: 'RotaryEmbedding',

@@ -15,6 +15,12 @@ export const softmaxRule: OpRule = {
     const sum = builder.reduceSum(weighted, [result.shape.length - 1]);
     return [builder.subtract(weighted, builder.multiply(result, sum))];
   },
+  relate(node, relations) {
+    const input = inputAt('Softmax', node.inputs, 0);
+    const result = inputAt('Softmax', node.outputs, 0);
+    input.shape.forEach((_, axis) => relations.same(input, axis, result, axis));
+    relations.mixed(result, result.shape.length - 1, 'a softmax compares its positions');
+  },
   lower(node, lowering) {
     lowering.node({
       op: 'Softmax',

@@ -17,6 +17,11 @@ export const transposeRule: OpRule = {
     const order = integersAttribute(node.attributes, 'order');
     return [builder.transpose(outputGradient, order.map((_, axis) => order.indexOf(axis)))];
   },
+  relate(node, relations) {
+    integersAttribute(node.attributes, 'order').forEach((from, to) => {
+      relations.same(inputAt('Transpose', node.inputs, 0), from, inputAt('Transpose', node.outputs, 0), to);
+    });
+  },
   lower(node, lowering) {
     lowering.node({
       op: 'Transpose',
