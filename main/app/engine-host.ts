@@ -49,8 +49,7 @@ export class EngineHost {
       this.waiting.set(id, resolve);
       engine.postMessage({ type: 'call', id, name, request } satisfies ToEngine);
     });
-    // The engine answers the call of this number, so the reply is of this name's type.
-    return answer as Answer<Reply<Name>>;
+    return answer;
   }
 
   /** Asks the engine to save its runs and end; kills it after ten seconds. A killed run continues at its last stage. */

@@ -1,5 +1,5 @@
 /** The application from start to end: one instance, one window, one engine; asks before a running job is stopped. */
-import { app, BrowserWindow, dialog, powerSaveBlocker, type IpcMainInvokeEvent } from 'electron';
+import { app, dialog, powerSaveBlocker, type BrowserWindow, type IpcMainInvokeEvent } from 'electron';
 import { IPC_EVENT } from '../../preload/contract/ipc';
 import { openBridge } from '../ipc/bridge';
 import { createDesktopHandlers } from '../ipc/desktop';

@@ -34,7 +34,7 @@ export function openBridge(options: BridgeOptions): void {
   });
 }
 
-async function dispatch<Name extends Channel>(options: BridgeOptions, name: Name, request: unknown): Promise<Answer<Reply<Channel>>> {
+async function dispatch(options: BridgeOptions, name: Channel, request: unknown): Promise<Answer<Reply<Channel>>> {
   if (isEngineChannel(name)) return options.callEngine(name, parseRequest(name, request));
   return { ok: true, value: await callDesktop(options.desktop, name, request) };
 }
@@ -59,7 +59,7 @@ function isEngineChannel(name: Channel): name is EngineChannel {
 /** Validates a request by its schema; all problems are told together, each with the field that has it. */
 function parseRequest<Name extends Channel>(name: Name, request: unknown): ParsedRequest<Name> {
   const parsed = v.safeParse(calls[name].request, request);
-  if (parsed.success) return parsed.output as ParsedRequest<Name>;
+  if (parsed.success) return parsed.output;
   const problems = parsed.issues.map((issue) => `${v.getDotPath(issue) ?? 'request'}: ${issue.message}`);
   throw new UsageError(`The call ${name} does not fit its rules: ${problems.join('; ')}`, { details: { call: name, problems } });
 }

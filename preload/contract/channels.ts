@@ -5,7 +5,7 @@
 import * as v from 'valibot';
 import { inspectionSchema, textPreviewSchema } from './model';
 import { exportTargetSchema, modeSchema, recipeSchema, sizeSchema } from './recipe';
-import { errorDataSchema, estimateSchema, exportedSchema, runEventSchema, runResultSchema, runSummarySchema, sizeForecastSchema } from './run';
+import { type errorDataSchema, estimateSchema, exportedSchema, runEventSchema, runResultSchema, runSummarySchema, sizeForecastSchema } from './run';
 
 const path = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
 const runId = v.pipe(v.string(), v.regex(/^[0-9A-Za-z-]{1,64}$/));
