@@ -55,7 +55,7 @@ export default defineConfig(
     rules: { ...plain, 'prefer-const': 'off', 'svelte/prefer-const': 'error', '@typescript-eslint/consistent-type-imports': 'error' },
   },
   {
-    files: ['**/*.js', '**/*.mjs'],
+    files: ['**/*.js', '**/*.mjs', '**/*.cjs'],
     languageOptions: { globals: globals.node },
     rules: { eqeqeq: 'error', 'prefer-const': 'error', 'no-undef': 'error', 'no-unused-vars': 'error' },
   },
