@@ -3,8 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
-import type { Answer, ShearBridge } from '../../preload/contract/channels';
+import type { ShearBridge } from '../../preload/contract/channels';
 import { dropFiles, launchApp, type RunningApp } from './support/app';
+import { callAnything } from './support/bridge';
 
 let app: RunningApp;
 
@@ -15,17 +16,6 @@ test.beforeAll(async () => {
 test.afterAll(async () => {
   await app.close();
 });
-
-/** Calls the bridge with anything, as a page that went wrong could. */
-function call(name: string, request: unknown): Promise<Answer<unknown>> {
-  return app.page.evaluate(
-    ([channel, payload]) => {
-      const { call: raw } = (window as unknown as { shear: { call(name: unknown, request: unknown): Promise<Answer<unknown>> } }).shear;
-      return raw(channel, payload);
-    },
-    [name, request] as const,
-  );
-}
 
 test('the window opens with a title and at least its smallest size', async () => {
   await expect(app.page).toHaveTitle(/Shear/);
@@ -45,18 +35,18 @@ test('the page gets the bridge and nothing else from the program', async () => {
 });
 
 test('the engine process answers a call', async () => {
-  expect(await call('runs.list', {})).toEqual({ ok: true, value: [] });
+  expect(await callAnything(app.page, 'runs.list', {})).toEqual({ ok: true, value: [] });
 });
 
 test('a call with a wrong payload is refused and says which field is wrong', async () => {
-  const answer = await call('models.inspect', { path: 7, more: true });
+  const answer = await callAnything(app.page, 'models.inspect', { path: 7, more: true });
   expect(answer).toMatchObject({ ok: false, error: { code: 'usage' } });
   expect(answer.ok ? '' : answer.error.message).toContain('path');
 });
 
 test('a call that does not exist is refused', async () => {
   for (const name of ['nothing.here', 'constructor', '__proto__']) {
-    expect(await call(name, {})).toMatchObject({ ok: false, error: { code: 'usage' } });
+    expect(await callAnything(app.page, name, {})).toMatchObject({ ok: false, error: { code: 'usage' } });
   }
 });
 
@@ -100,12 +90,12 @@ test('the engine starts again by itself after it was lost', async () => {
         shear.on('engine.lost', ({ message }) => { resolve(message); });
       }),
   );
-  await call('runs.list', {});
+  await callAnything(app.page, 'runs.list', {});
   const engine = await app.electron.evaluate(({ app: electron }) => electron.getAppMetrics().find((metric) => metric.name === 'Shear engine')?.pid);
   expect(engine).toBeDefined();
   process.kill(engine ?? 0, 'SIGKILL');
   expect(await lost).toContain('ended unexpectedly');
-  expect(await call('runs.list', {})).toEqual({ ok: true, value: [] });
+  expect(await callAnything(app.page, 'runs.list', {})).toEqual({ ok: true, value: [] });
 });
 
 // The last two: Playwright goes on waiting for the navigations that they try.
