@@ -42,7 +42,6 @@ export class BpeEncoder {
     for (const id of spec.vocabulary.values()) largest = Math.max(largest, id);
     this.idRange = largest + 1;
     this.merged = new Int32Array(spec.merges.length);
-    let crossesMarks = false;
     spec.merges.forEach(([left, right], rank) => {
       const leftId = this.idOf(left, rank);
       const rightId = this.idOf(right, rank);
@@ -51,11 +50,13 @@ export class BpeEncoder {
       const key = leftId * this.idRange + rightId;
       // The first of equal pairs counts.
       if (!this.ranks.has(key)) this.ranks.set(key, rank);
-      crossesMarks ||= marksInside(token);
     });
     // SentencePiece vocabularies are used on whole texts without cutting. Where no token holds a mark after another
     // character, no merge can cross that place, so cutting there changes nothing and lets words be cached.
-    this.cutsAtMarks = !byteLevel && !crossesMarks && !(spec.ignoreMerges && [...spec.vocabulary.keys()].some(marksInside));
+    this.cutsAtMarks =
+      !byteLevel &&
+      !spec.merges.some(([left, right]) => marksInside(left + right)) &&
+      !(spec.ignoreMerges && [...spec.vocabulary.keys()].some(marksInside));
   }
 
   /** Appends the ids of a word (a piece that the pre-tokenizer cut). */

@@ -4,6 +4,7 @@
  * the GGUF specification (github.com/ggml-org/ggml, docs/gguf.md).
  */
 import { FormatError, UnsupportedError } from '../support/errors';
+import { describeValue } from './describe-value';
 import { GGUF_PRE_TOKENIZERS, type GgufPreTokenizer } from './gguf-pre-tokenizers';
 
 /** Values of `tokenizer.ggml.token_type`. */
@@ -98,8 +99,8 @@ function readVocabulary(metadata: GgufMetadataLike): Vocabulary {
     });
   }
   if (model !== 'gpt2' && model !== 'llama') {
-    throw new UnsupportedError(`The GGUF file's vocabulary is of the kind "${String(model)}"; this program reads "gpt2" and "llama".`, {
-      details: { feature: 'tokenizer.ggml.model', found: String(model) },
+    throw new UnsupportedError(`The GGUF file's vocabulary is of the kind "${describeValue(model)}"; this program reads "gpt2" and "llama".`, {
+      details: { feature: 'tokenizer.ggml.model', found: describeValue(model) },
     });
   }
   const tokens = readStrings(metadata, 'tokenizer.ggml.tokens');
@@ -128,9 +129,9 @@ function findPreTokenizer(metadata: GgufMetadataLike): GgufPreTokenizer {
   const name = metadata.get('tokenizer.ggml.pre') ?? 'default';
   const found = GGUF_PRE_TOKENIZERS.find((entry) => entry.names.some((known) => known === name));
   if (found !== undefined) return found;
-  throw new UnsupportedError(`The GGUF file's pre-tokenizer "${String(name)}" is not known to this program.`, {
+  throw new UnsupportedError(`The GGUF file's pre-tokenizer "${describeValue(name)}" is not known to this program.`, {
     hint: `Known are ${GGUF_PRE_TOKENIZERS.flatMap((entry) => entry.names).join(', ')}. The original Hugging Face folder of the model may work.`,
-    details: { feature: 'tokenizer.ggml.pre', found: String(name) },
+    details: { feature: 'tokenizer.ggml.pre', found: describeValue(name) },
   });
 }
 
@@ -258,5 +259,5 @@ function optionalId(metadata: GgufMetadataLike, key: string, count: number): num
     if (id < count) return id;
     if (id === 0xffff_ffff) return null;
   }
-  throw new FormatError(`${key} is ${String(value)}, but the vocabulary has ${count} tokens.`, { details: { key, found: String(value) } });
+  throw new FormatError(`${key} is ${describeValue(value)}, but the vocabulary has ${count} tokens.`, { details: { key, found: describeValue(value) } });
 }

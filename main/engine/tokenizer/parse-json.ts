@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { FormatError, UnsupportedError } from '../support/errors';
+import { describeValue } from './describe-value';
 import {
   PREPEND_SCHEMES,
   SPLIT_BEHAVIORS,
@@ -209,7 +210,7 @@ function parseVocabulary(entries: Readonly<Record<string, unknown>>): ReadonlyMa
   const vocabulary = new Map<string, number>();
   for (const [token, value] of Object.entries(entries)) {
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > MAX_ID) {
-      throw new FormatError(`tokenizer.json gives the token "${token}" the id ${String(value)}; expected a whole number from 0 to ${MAX_ID}.`, {
+      throw new FormatError(`tokenizer.json gives the token "${token}" the id ${describeValue(value)}; expected a whole number from 0 to ${MAX_ID}.`, {
         details: { file: 'tokenizer.json', where: 'model.vocab' },
       });
     }
@@ -225,10 +226,10 @@ function parseMerge(merge: unknown, index: number): readonly [string, string] {
     const space = merge.indexOf(' ', 1);
     if (space > 0 && space < merge.length - 1) return [merge.slice(0, space), merge.slice(space + 1)];
   } else if (Array.isArray(merge) && merge.length === 2) {
-    const [left, right]: unknown[] = merge;
+    const [left, right] = merge as readonly unknown[];
     if (typeof left === 'string' && typeof right === 'string' && left !== '' && right !== '') return [left, right];
   }
-  throw new FormatError(`tokenizer.json does not follow its format at model.merges[${index}]: expected two tokens, found ${JSON.stringify(merge)}.`, {
+  throw new FormatError(`tokenizer.json does not follow its format at model.merges[${index}]: expected two tokens, found ${describeValue(merge)}.`, {
     details: { file: 'tokenizer.json', where: 'model.merges' },
   });
 }
@@ -236,9 +237,9 @@ function parseMerge(merge: unknown, index: number): readonly [string, string] {
 function parseModel(node: Readonly<Record<string, unknown>>): BpeSpec {
   const kind = node['type'] ?? (node['merges'] === undefined ? 'unknown' : 'BPE');
   if (kind !== 'BPE') {
-    throw new UnsupportedError(`The tokenizer is of the kind "${String(kind)}"; this program reads BPE tokenizers.`, {
+    throw new UnsupportedError(`The tokenizer is of the kind "${describeValue(kind)}"; this program reads BPE tokenizers.`, {
       hint: 'Models of the Llama, Mistral, SmolLM and Qwen2 families have BPE tokenizers.',
-      details: { feature: 'tokenizer model', found: String(kind) },
+      details: { feature: 'tokenizer model', found: describeValue(kind) },
     });
   }
   const model = parseAs(bpeSchema, node, 'model');

@@ -52,7 +52,7 @@ export function splitByPattern(text: string, pattern: RegExp, behavior: SplitBeh
     if (end === start) return;
     const piece = text.slice(start, end);
     const joins = begun && joinsPrevious(behavior, matched, previousMatched);
-    if (joins) pieces[pieces.length - 1] += piece;
+    if (joins) pieces.push((pieces.pop() ?? '') + piece);
     else if (!(matched && behavior === 'Removed')) pieces.push(piece);
     begun = true;
     previousMatched = matched;
