@@ -3,15 +3,18 @@
  * only and reports everything that is wrong at once; code and pickles in a model's folder are never run or read.
  */
 import type { Inspection, Problem } from '../../../preload/contract/model';
-import type { GgufEntry } from '../formats/gguf/types';
-import type { StoredType } from '../tensors/handle';
+import type { StoredTensor } from '../formats/stored-tensor';
 import { InternalError } from '../support/errors';
+import type { StoredType, Tensor32 } from '../tensors/handle';
+import { LINEAR_ROLES, countLinearParameters, countParameters, linearShape, type ModelConfig } from './config';
+import type { DeclaredModel } from './declared';
+import { examineModel, type CheckpointMetadata, type Examined } from './examine';
+import { globalName, layerName } from './families/index';
+import { hasRotaryRows, toHalfSplit } from './rotary-rows';
+import { compareVocabularies, summariseGgufTokenizer, summariseTokenizerFiles } from './side-files';
 import type { ModelView } from './view';
 
-/** What the files say about the model in their own words. */
-export type CheckpointMetadata =
-  | { readonly kind: 'huggingface'; readonly config: Readonly<Record<string, unknown>> }
-  | { readonly kind: 'gguf'; readonly entries: ReadonlyMap<string, GgufEntry> };
+export type { CheckpointMetadata } from './examine';
 
 /**
  * A model on disk. Weights come as float32 with rotary rows in Hugging Face's half-split order whatever the file
@@ -30,7 +33,7 @@ export interface Checkpoint extends ModelView {
   readonly sizeBytes: number;
   /** Element types and the bytes stored in each, largest first. */
   readonly storedTypes: ReadonlyMap<StoredType, number>;
-  /** Files that travel with a model (tokenizer.json, LICENSE, ...): name to real path. */
+  /** Files that travel with a model (tokenizer.json, LICENSE, ...): name to real path. Empty for GGUF. */
   readonly sideFiles: ReadonlyMap<string, string>;
   /** SPDX name or the licence file's name; `unknown` when the model says nothing. */
   readonly licence: string;
@@ -42,11 +45,118 @@ export interface Checkpoint extends ModelView {
  * Opens a Hugging Face folder, a file of one (config.json, a shard, the index) or a `.gguf` file.
  * Throws NotFoundError, FormatError or UnsupportedError whose message lists all problems.
  */
-export function openCheckpoint(path: string): Promise<Checkpoint> {
-  return Promise.reject(new InternalError(`not written yet: ${path}`));
+export async function openCheckpoint(path: string): Promise<Checkpoint> {
+  const examined = await examineModel(path);
+  try {
+    const { location, problems, model } = examined;
+    problems.throwErrors(location.name, location.path);
+    if (model === null) throw new InternalError(`${location.path} has no errors and no model.`);
+    return createCheckpoint(examined, model.declared, model.config);
+  } catch (error) {
+    await examined.close();
+    throw error;
+  }
 }
 
-/** The same look at a model, with its problems as data instead of an error. Throws only if there is nothing at `path`. */
-export function inspectCheckpoint(path: string): Promise<Inspection> {
-  return Promise.reject(new InternalError(`not written yet: ${path}`));
+function createCheckpoint(examined: Examined, declared: DeclaredModel, config: ModelConfig): Checkpoint {
+  const { location, metadata, problems, tensors, sideFiles, licence } = examined;
+  const isInterleaved = declared.rotaryRows === 'interleaved';
+  const find = (name: string): StoredTensor => {
+    const tensor = tensors.get(name);
+    if (tensor === undefined) throw new InternalError(`The model ${location.path} has no tensor ${name}.`);
+    return tensor;
+  };
+  const { sizeBytes, storedTypes } = weigh(tensors);
+  return {
+    config,
+    path: location.path,
+    name: location.name,
+    kind: location.kind,
+    metadata,
+    problems: problems.all,
+    sizeBytes,
+    storedTypes,
+    sideFiles,
+    licence,
+    async readGlobal(role): Promise<Tensor32> {
+      const tensor = find(globalName(declared.names, role === 'head' && config.tied ? 'embedding' : role));
+      return { shape: tensor.shape, data: await tensor.readFloat32() };
+    },
+    async readLayer(layer, role): Promise<Tensor32> {
+      const tensor = find(layerName(declared.names, layer, role));
+      const data = await tensor.readFloat32();
+      if (!isInterleaved || !hasRotaryRows(role)) return { shape: tensor.shape, data };
+      return { shape: tensor.shape, data: toHalfSplit(data, config.headDim, tensor.shape[1] ?? 1) };
+    },
+    close: () => examined.close(),
+  };
+}
+
+/**
+ * The same look at a model, with its problems as data instead of an error.
+ * Throws NotFoundError, FormatError or UnsupportedError only if what is at `path` is no model at all.
+ */
+export async function inspectCheckpoint(path: string): Promise<Inspection> {
+  const examined = await examineModel(path);
+  try {
+    const { location, metadata, problems, tensors, sideFiles, licence, model } = examined;
+    const tokenizer =
+      metadata.kind === 'gguf'
+        ? summariseGgufTokenizer(metadata.entries)
+        : await summariseTokenizerFiles(sideFiles, problems);
+    const config = model?.config ?? null;
+    if (config !== null) compareVocabularies(tokenizer, config.vocabulary, problems);
+    if (tokenizer.kind === 'none') {
+      problems.warn('no-tokenizer', 'The model comes without a tokenizer, so texts cannot be used with it, only token ids.');
+    }
+    const { sizeBytes, storedTypes } = weigh(tensors);
+    const [first] = config?.layers ?? [];
+    return {
+      path: location.path,
+      name: location.name,
+      kind: location.kind,
+      family: config?.family ?? '',
+      parameters: config === null ? 0 : countParameters(config),
+      linearParameters: config === null ? 0 : countLinearParameters(config),
+      bytes: sizeBytes,
+      layers: config?.layers.length ?? 0,
+      hidden: config?.hidden ?? 0,
+      heads: first?.heads ?? 0,
+      kvHeads: first?.kvHeads ?? 0,
+      headDim: config?.headDim ?? 0,
+      ffn: first?.ffn ?? 0,
+      vocabulary: config?.vocabulary ?? 0,
+      contextLength: config?.maxPositions ?? 0,
+      dtype: [...storedTypes.keys()][0] ?? '',
+      tied: config?.tied ?? false,
+      tokenizer: tokenizer.kind,
+      hasChatTemplate: tokenizer.hasChatTemplate,
+      licence,
+      perLayer: config === null ? [] : config.layers.map((_, layer) => summariseLayer(config, layer)),
+      problems: [...problems.all],
+    };
+  } finally {
+    await examined.close();
+  }
+}
+
+function summariseLayer(config: ModelConfig, layer: number): Inspection['perLayer'][number] {
+  const shape = config.layers[layer] ?? { heads: 0, kvHeads: 0, ffn: 0 };
+  let parameters = 0;
+  for (const role of LINEAR_ROLES) {
+    const [out, input] = linearShape(config, shape, role);
+    parameters += out * input;
+  }
+  return { ...shape, parameters };
+}
+
+/** Bytes of the weights in all and by stored type, largest first. */
+function weigh(tensors: ReadonlyMap<string, StoredTensor>): Pick<Checkpoint, 'sizeBytes' | 'storedTypes'> {
+  const bytes = new Map<StoredType, number>();
+  let sizeBytes = 0;
+  for (const tensor of tensors.values()) {
+    sizeBytes += tensor.sizeBytes;
+    bytes.set(tensor.storedType, (bytes.get(tensor.storedType) ?? 0) + tensor.sizeBytes);
+  }
+  return { sizeBytes, storedTypes: new Map([...bytes].sort((left, right) => right[1] - left[1])) };
 }

@@ -28,31 +28,38 @@ export class Cursor {
   }
 
   uint8(): number {
-    return this.view.getUint8(this.take(1));
+    const at = this.take(1);
+    return this.view.getUint8(at);
   }
 
   uint32(): number {
-    return this.view.getUint32(this.take(4), true);
+    const at = this.take(4);
+    return this.view.getUint32(at, true);
   }
 
   int32(): number {
-    return this.view.getInt32(this.take(4), true);
+    const at = this.take(4);
+    return this.view.getInt32(at, true);
   }
 
   uint64(): bigint {
-    return this.view.getBigUint64(this.take(8), true);
+    const at = this.take(8);
+    return this.view.getBigUint64(at, true);
   }
 
   int64(): bigint {
-    return this.view.getBigInt64(this.take(8), true);
+    const at = this.take(8);
+    return this.view.getBigInt64(at, true);
   }
 
   float32(): number {
-    return this.view.getFloat32(this.take(4), true);
+    const at = this.take(4);
+    return this.view.getFloat32(at, true);
   }
 
   float64(): number {
-    return this.view.getFloat64(this.take(8), true);
+    const at = this.take(8);
+    return this.view.getFloat64(at, true);
   }
 
   /** A copy of the next `length` bytes, aligned for any typed array. */

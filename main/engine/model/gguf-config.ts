@@ -1,0 +1,123 @@
+/** Reads the metadata of a GGUF file into a declared model; biases and the tied head are left to its tensors. */
+import type { GgufFile } from '../formats/gguf/reader';
+import type { Rope } from './config';
+import { joinLayers, unevenLayers, type DeclaredModel } from './declared';
+import { FAMILIES, PER_LAYER_GGUF } from './families/index';
+import type { Family } from './families/family';
+import type { Problems } from './problems';
+import { baseFrequencies, resolveRope, ropeFromFactors } from './rope';
+import { MAX_HEAD_DIM, MAX_LAYERS, Settings } from './settings';
+
+/** The tensor of per-frequency divisors that stretched models carry. */
+export const ROPE_FACTORS_NAME = 'rope_freqs.weight';
+const DEFAULT_THETA = 10_000;
+
+/** The declared model, or null when its architecture is unknown; everything wrong goes to `problems`. */
+export async function readGgufConfig(file: GgufFile, problems: Problems): Promise<DeclaredModel | null> {
+  const { metadata } = file;
+  const architecture = metadata.get('general.architecture');
+  const family = findFamily(architecture);
+  if (family === null || typeof architecture !== 'string') {
+    const known = [...new Set(FAMILIES.map(({ gguf }) => gguf.architecture)), PER_LAYER_GGUF.architecture].join(', ');
+    problems.error(
+      'unsupported-architecture',
+      `The file names the architecture ${JSON.stringify(architecture ?? null)}, which this program does not know; it knows ${known}.`,
+    );
+    return null;
+  }
+  const settings = new Settings((key) => metadata.get(`${architecture}.${key}`), `The metadata ${architecture}`, problems);
+  const count = settings.whole('block_count', undefined, MAX_LAYERS);
+  const hidden = settings.whole('embedding_length');
+  const heads = settings.perLayer('attention.head_count', count);
+  const layers = joinLayers(
+    heads,
+    settings.perLayer('attention.head_count_kv', count, heads),
+    settings.perLayer('feed_forward_length', count),
+  );
+  for (const layer of unevenLayers(layers)) {
+    const shape = layers[layer];
+    settings.refuse('attention.head_count_kv', `a divisor of the ${shape?.heads ?? 0} heads of layer ${layer}`, shape?.kvHeads);
+  }
+  const experts = settings.raw('expert_count');
+  if (typeof experts === 'number' && experts > 0) {
+    problems.error('unsupported-experts', `The model is a mixture of ${experts} experts, which this program does not read.`);
+  }
+  const headDim = readHeadDim(settings, hidden, heads[0] ?? 1);
+  const embedding = file.tensors.get(family.gguf.names.globals.embedding);
+  const tokens = metadata.get('tokenizer.ggml.tokens');
+  const listed = Array.isArray(tokens) ? tokens.length : undefined;
+
+  return {
+    family,
+    names: family.gguf.names,
+    rotaryRows: family.gguf.rotaryRows,
+    vocabulary: embedding?.shape[0] ?? settings.whole('vocab_size', listed),
+    hidden,
+    headDim,
+    layers,
+    rmsEpsilon: shortest(settings.positive('attention.layer_norm_rms_epsilon')),
+    rope: await readRope(file, settings, headDim, problems),
+    tied: null,
+    biases: null,
+    accountedFor: [ROPE_FACTORS_NAME],
+    maxPositions: settings.whole('context_length'),
+    bosId: tokenId(metadata.get('tokenizer.ggml.bos_token_id')),
+    eosIds: [metadata.get('tokenizer.ggml.eos_token_id'), metadata.get('tokenizer.ggml.eot_token_id')]
+      .map(tokenId)
+      .filter((id, index, ids): id is number => id !== null && ids.indexOf(id) === index),
+  };
+}
+
+function findFamily(architecture: unknown): Family | null {
+  if (architecture === PER_LAYER_GGUF.architecture) return PER_LAYER_GGUF.family;
+  return FAMILIES.find(({ gguf }) => gguf.architecture === architecture) ?? null;
+}
+
+function readHeadDim(settings: Settings, hidden: number, heads: number): number {
+  const rotary = settings.raw('rope.dimension_count');
+  const fallback = typeof rotary === 'number' ? rotary : Math.max(1, Math.floor(hidden / heads));
+  const headDim = settings.whole('attention.key_length', fallback, MAX_HEAD_DIM);
+  const valueDim = settings.whole('attention.value_length', headDim);
+  if (valueDim !== headDim) settings.refuse('attention.value_length', `${headDim}, the width of the keys`, valueDim);
+  if (typeof rotary === 'number' && rotary !== headDim) {
+    settings.refuse('rope.dimension_count', `${headDim}, the whole width of a head`, rotary);
+  }
+  if (headDim % 2 !== 0) settings.refuse('attention.key_length', 'an even number', headDim);
+  return headDim;
+}
+
+async function readRope(file: GgufFile, settings: Settings, headDim: number, problems: Problems): Promise<Rope> {
+  const theta = shortest(settings.positive('rope.freq_base', DEFAULT_THETA));
+  const unscaled = { theta, inverseFrequencies: baseFrequencies(theta, headDim), scaling: null };
+  try {
+    const factors = file.tensors.get(ROPE_FACTORS_NAME);
+    if (factors !== undefined) {
+      const values = factors.shape.length === 1 && factors.shape[0] === headDim / 2 ? await factors.readFloat32() : null;
+      if (values?.every((factor) => factor > 0) === true) return ropeFromFactors(theta, headDim, Array.from(values));
+      problems.error('wrong-shape', `${ROPE_FACTORS_NAME} should hold ${headDim / 2} numbers above 0, one per rotary frequency.`);
+      return unscaled;
+    }
+    const type = settings.raw('rope.scaling.type');
+    const legacyFactor = settings.raw('rope.scale_linear');
+    if (type === null && legacyFactor === null) return unscaled;
+    if (type === 'none') return unscaled;
+    const factor = settings.positive('rope.scaling.factor', typeof legacyFactor === 'number' ? legacyFactor : undefined);
+    return resolveRope(theta, headDim, { rope_type: type ?? 'linear', factor });
+  } catch (error) {
+    problems.caught(error);
+    return unscaled;
+  }
+}
+
+function tokenId(value: unknown): number | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
+}
+
+/** The shortest decimal that is the same float32: 1e-5 instead of 0.000009999999747378752. */
+function shortest(value: number): number {
+  for (let digits = 1; digits < 9; digits++) {
+    const candidate = Number(value.toPrecision(digits));
+    if (Math.fround(candidate) === Math.fround(value)) return candidate;
+  }
+  return value;
+}

@@ -1,0 +1,162 @@
+/**
+ * Reads a Hugging Face config.json, in the older and the newer spellings, into a declared model. Settings that this
+ * program computes differently from what the file asks for are refused by name.
+ */
+import type { JsonObject } from '../formats/json';
+import { isJsonObject } from '../formats/json';
+import { LINEAR_ROLES, type LinearRole, type Rope } from './config';
+import { joinLayers, unevenLayers, type DeclaredModel } from './declared';
+import { FAMILIES, PER_LAYER_ARCHITECTURE } from './families/index';
+import type { Family } from './families/family';
+import type { Problems } from './problems';
+import { baseFrequencies, resolveRope } from './rope';
+import { MAX_HEAD_DIM, MAX_LAYERS, Settings } from './settings';
+
+const WHERE = 'config.json';
+/** transformers' own default for these families. */
+const DEFAULT_POSITIONS = 2048;
+
+/**
+ * The declared model, or null when its family is unknown; everything wrong goes to `problems`.
+ * `generation` is generation_config.json, whose end-of-text tokens go before config.json's.
+ */
+export function readHuggingfaceConfig(
+  raw: JsonObject,
+  generation: JsonObject | null,
+  problems: Problems,
+): DeclaredModel | null {
+  const family = findFamily(raw, problems);
+  if (family === null) return null;
+  const { huggingface } = family;
+  const widths = raw['layer_widths'];
+  const settings = new Settings(
+    (key) => (isJsonObject(widths) && Object.hasOwn(widths, key) ? widths[key] : Object.hasOwn(raw, key) ? raw[key] : null),
+    WHERE,
+    problems,
+  );
+  refuseOtherMathematics(raw, settings, problems);
+
+  const count = settings.whole('num_hidden_layers', undefined, MAX_LAYERS);
+  const hidden = settings.whole('hidden_size');
+  const heads = settings.perLayer('num_attention_heads', count);
+  const layers = joinLayers(
+    heads,
+    settings.perLayer('num_key_value_heads', count, heads),
+    settings.perLayer('intermediate_size', count),
+  );
+  for (const layer of unevenLayers(layers)) {
+    const shape = layers[layer];
+    settings.refuse('num_key_value_heads', `a divisor of the ${shape?.heads ?? 0} heads of layer ${layer}`, shape?.kvHeads);
+  }
+  const headDim = settings.whole('head_dim', Math.max(1, Math.floor(hidden / (heads[0] ?? 1))), MAX_HEAD_DIM);
+  if (settings.raw('head_dim') === null && hidden % (heads[0] ?? 1) !== 0) {
+    settings.refuse('head_dim', `it, because ${hidden} is no multiple of ${heads[0] ?? 1} heads`, null);
+  }
+  if (headDim % 2 !== 0) settings.refuse('head_dim', 'an even number', headDim);
+  const maxPositions = settings.whole('max_position_embeddings', DEFAULT_POSITIONS);
+  warnSlidingWindow(family, settings, maxPositions, problems);
+
+  return {
+    family,
+    names: huggingface.names,
+    rotaryRows: 'halfSplit',
+    vocabulary: settings.whole('vocab_size'),
+    hidden,
+    headDim,
+    layers,
+    rmsEpsilon: settings.positive('rms_norm_eps', 1e-6),
+    rope: readRope(family, settings, headDim, problems),
+    tied: settings.flag('tie_word_embeddings', huggingface.defaultTied),
+    biases: declaredBiases(family, settings),
+    accountedFor: [],
+    maxPositions,
+    bosId: tokenIds(settings.raw('bos_token_id'))[0] ?? null,
+    eosIds: firstNonEmpty(tokenIds(generation?.['eos_token_id']), tokenIds(settings.raw('eos_token_id'))),
+  };
+}
+
+function findFamily(raw: JsonObject, problems: Problems): Family | null {
+  const modelType = raw['model_type'];
+  const architectures = raw['architectures'];
+  const [architecture] = Array.isArray(architectures) ? (architectures as unknown[]) : [];
+  const byType = architecture === undefined || architecture === PER_LAYER_ARCHITECTURE;
+  const family = FAMILIES.find(({ huggingface }) =>
+    byType ? huggingface.modelType === modelType : huggingface.architecture === architecture,
+  );
+  if (family !== undefined) return family;
+  const known = FAMILIES.map(({ huggingface }) => huggingface.architecture).join(', ');
+  const found = architecture ?? modelType;
+  if (found === undefined) {
+    problems.error('unsupported-architecture', `${WHERE} names neither an architecture nor a model_type; expected one of ${known}.`);
+  } else {
+    problems.error(
+      'unsupported-architecture',
+      `${WHERE} names the architecture ${JSON.stringify(found)}, which this program does not know; it knows ${known}.`,
+    );
+  }
+  return null;
+}
+
+function refuseOtherMathematics(raw: JsonObject, settings: Settings, problems: Problems): void {
+  const activation = settings.raw('hidden_act');
+  if (activation !== null && activation !== 'silu' && activation !== 'swish') {
+    problems.error('unsupported-activation', `${WHERE} asks for the activation ${JSON.stringify(activation)}; only silu is implemented.`);
+  }
+  const rotaryShare = settings.raw('partial_rotary_factor');
+  if (rotaryShare !== null && rotaryShare !== 1) {
+    problems.error('unsupported-rotary', `${WHERE} asks for partial_rotary_factor ${JSON.stringify(rotaryShare)}; only 1 is implemented.`);
+  }
+  const quantization = raw['quantization_config'];
+  if (isJsonObject(quantization)) {
+    const method = quantization['quant_method'];
+    problems.error(
+      'unsupported-quantization',
+      `${WHERE} says that the weights are compressed by ${typeof method === 'string' ? method : 'an unnamed method'}, which is not read.`,
+      'Use the original model in F32, F16 or BF16, or a GGUF file.',
+    );
+  }
+}
+
+function readRope(family: Family, settings: Settings, headDim: number, problems: Problems): Rope {
+  const newer = settings.raw('rope_parameters');
+  const older = settings.raw('rope_scaling');
+  const scaling = isJsonObject(newer) ? newer : isJsonObject(older) ? older : null;
+  const fallback = settings.positive('rope_theta', family.huggingface.defaultRopeTheta);
+  const stated = scaling?.['rope_theta'];
+  const theta = typeof stated === 'number' && stated > 0 ? stated : fallback;
+  try {
+    return resolveRope(theta, headDim, scaling);
+  } catch (error) {
+    problems.caught(error);
+    return { theta, inverseFrequencies: baseFrequencies(theta, headDim), scaling: null };
+  }
+}
+
+function declaredBiases(family: Family, settings: Settings): ReadonlySet<LinearRole> {
+  const biases = new Set<LinearRole>(family.huggingface.fixedBiases);
+  for (const [setting, roles] of Object.entries(family.huggingface.optionalBiases)) {
+    if (settings.flag(setting, false)) for (const role of roles) biases.add(role);
+  }
+  return new Set(LINEAR_ROLES.filter((role) => biases.has(role)));
+}
+
+function warnSlidingWindow(family: Family, settings: Settings, maxPositions: number, problems: Problems): void {
+  const { hasSlidingWindow, slidingWindowSwitch } = family.huggingface;
+  const window = settings.raw('sliding_window');
+  const isOn = hasSlidingWindow && (slidingWindowSwitch === null || settings.flag(slidingWindowSwitch, false));
+  if (!isOn || typeof window !== 'number' || window >= maxPositions) return;
+  problems.warn(
+    'sliding-window',
+    `The model looks back ${window} tokens at a time; this program computes without that limit, which is the same up to ${window} tokens.`,
+  );
+}
+
+/** Token ids given as one number, a list, or nothing. */
+function tokenIds(value: unknown): readonly number[] {
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  return list.filter((id): id is number => Number.isSafeInteger(id) && Number(id) >= 0);
+}
+
+function firstNonEmpty(first: readonly number[], second: readonly number[]): readonly number[] {
+  return first.length > 0 ? first : second;
+}

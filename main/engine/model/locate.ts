@@ -1,0 +1,116 @@
+/**
+ * Finds the files of a model from what a person dropped: a folder, a file of it, or a GGUF file. Names inside the
+ * model's files cannot lead out of its folder; links are followed only inside it, or inside the Hugging Face cache
+ * entry that it belongs to.
+ */
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { FormatError, NotFoundError, UnsupportedError, toAppError } from '../support/errors';
+
+/** Where a model is. */
+export type Location =
+  | { readonly kind: 'gguf'; readonly path: string; readonly name: string }
+  | { readonly kind: 'huggingface'; readonly path: string; readonly name: string };
+
+/** Ends of names of files that hold pickled Python objects: reading them can run code. */
+const PICKLE_NAMES = /\.(bin|pt|pth|ckpt|pkl|pickle)$/i;
+const GGUF_NAMES = /\.gguf$/i;
+const FOLDER_FILE_NAMES = /\.(json|safetensors|jinja|md)$/i;
+
+/** Resolves a dropped path. Throws NotFoundError if nothing is there, UnsupportedError or FormatError if it is no model. */
+export async function locateModel(path: string): Promise<Location> {
+  const given = resolve(path);
+  const status = await stat(given).catch((error: unknown) => {
+    throw toAppError(error);
+  });
+  if (status.isDirectory()) return locateFolder(given);
+  if (!status.isFile()) throw new FormatError(`${given} is neither a file nor a folder.`, { details: { file: given } });
+  const name = basename(given);
+  if (GGUF_NAMES.test(name)) return { kind: 'gguf', path: await realpath(given), name };
+  if (PICKLE_NAMES.test(name)) throw pickleError(name, given);
+  if (FOLDER_FILE_NAMES.test(name)) return locateFolder(dirname(given));
+  throw new FormatError(`${name} is not a model file that this program knows.`, {
+    hint: 'Choose a model folder (with config.json and .safetensors files) or a .gguf file.',
+    details: { file: given },
+  });
+}
+
+async function locateFolder(folder: string): Promise<Location> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    throw toAppError(error);
+  });
+  const name = basename(folder);
+  if (names.includes('config.json')) return { kind: 'huggingface', path: await realpath(folder), name };
+  const ggufs = names.filter((entry) => GGUF_NAMES.test(entry)).sort();
+  const [only] = ggufs;
+  if (only !== undefined && ggufs.length === 1) {
+    return { kind: 'gguf', path: await realpath(join(folder, only)), name: only };
+  }
+  if (ggufs.length > 1) {
+    throw new FormatError(`The folder ${name} holds ${ggufs.length} GGUF files: ${ggufs.slice(0, 8).join(', ')}.`, {
+      hint: 'Choose one of the files instead of the folder.',
+      details: { file: folder },
+    });
+  }
+  throw new FormatError(`The folder ${name} is not a model: it holds neither a config.json nor a .gguf file.`, {
+    hint: 'Choose the folder in which config.json and the .safetensors files are.',
+    details: { file: folder },
+  });
+}
+
+/** The refusal of pickled weights. */
+export function pickleError(names: string, path: string): UnsupportedError {
+  return new UnsupportedError(`The weights in ${names} are pickled Python objects, which can run code when they are read.`, {
+    hint: 'Get the model in .safetensors form, or convert it with transformers: save_pretrained(..., safe_serialization=True).',
+    details: { feature: 'pickle', found: path },
+  });
+}
+
+/** Whether a file name says that its content is pickled. */
+export function isPickleName(name: string): boolean {
+  return PICKLE_NAMES.test(name);
+}
+
+/**
+ * The real path of a file that a model's folder names. Throws FormatError if the name or a link leads out of the
+ * folder, NotFoundError (naming the link) if it leads nowhere.
+ */
+export async function resolveInside(folder: string, name: string): Promise<string> {
+  const path = resolve(folder, name);
+  if (isAbsolute(name) || !isInside(folder, path)) {
+    throw new FormatError(`The name ${JSON.stringify(name)} leads out of the model's folder.`, {
+      hint: 'The model was put together wrongly or with bad intent; do not use it.',
+      details: { file: folder },
+    });
+  }
+  const isLink = await lstat(path).then(
+    (status) => status.isSymbolicLink(),
+    () => false,
+  );
+  const real = await realpath(path).catch((error: unknown) => {
+    if (!isLink) throw toAppError(error);
+    throw new NotFoundError(`${name} is a link whose target is not there.`, {
+      hint: 'Download the model again: the file behind the link was removed.',
+      details: { file: path },
+    });
+  });
+  if (!isInside(containerOf(folder), real)) {
+    throw new FormatError(`${name} is a link that leads out of the model's folder.`, {
+      hint: 'Copy the file itself into the folder.',
+      details: { file: path },
+    });
+  }
+  return real;
+}
+
+/** In a Hugging Face cache, `snapshots/REVISION` holds links into `blobs` beside it; both belong to one entry. */
+function containerOf(folder: string): string {
+  const snapshots = dirname(folder);
+  const entry = dirname(snapshots);
+  return basename(snapshots) === 'snapshots' && basename(entry).startsWith('models--') ? entry : folder;
+}
+
+function isInside(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}

@@ -1,0 +1,117 @@
+/** The files that travel with a model besides its weights, and what they say about its licence and tokenizer. */
+import { readFile, readdir, stat } from 'node:fs/promises';
+import { isJsonObject, parseJsonObject } from '../formats/json';
+import type { GgufEntry } from '../formats/gguf/types';
+import { resolveInside } from './locate';
+import type { Problems } from './problems';
+
+/** Names of files that are carried byte for byte into every exported copy. */
+const SIDE_FILE_NAMES =
+  /^(tokenizer\.json|tokenizer_config\.json|tokenizer\.model|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt|generation_config\.json|chat_template\.(jinja|json)|(LICEN[CS]E|NOTICE|USE_POLICY|COPYING)[^/]*|README\.md)$/i;
+const LICENCE_NAMES = /^(LICEN[CS]E|COPYING)/i;
+
+/** Side files of a folder: name to real path. Links that lead out of the folder are left out, with a warning. */
+export async function findSideFiles(folder: string, problems: Problems): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const name of (await readdir(folder)).sort()) {
+    if (!SIDE_FILE_NAMES.test(name)) continue;
+    try {
+      const path = await resolveInside(folder, name);
+      if ((await stat(path)).isFile()) found.set(name, path);
+    } catch (error) {
+      problems.warn('side-file', `${name} is left out. ${error instanceof Error ? error.message : ''}`.trim());
+    }
+  }
+  return found;
+}
+
+/** The licence that the model states: front matter of its card, else the name of its licence file, else `unknown`. */
+export async function readLicence(sideFiles: ReadonlyMap<string, string>): Promise<string> {
+  const card = sideFiles.get('README.md');
+  if (card !== undefined) {
+    const stated = licenceOfCard(await readFile(card, 'utf8'));
+    if (stated !== null) return stated;
+  }
+  return [...sideFiles.keys()].find((name) => LICENCE_NAMES.test(name)) ?? 'unknown';
+}
+
+/** `license` (or `license_name` where that is `other`) in the YAML front matter of a model card. */
+function licenceOfCard(text: string): string | null {
+  const front = /^\ufeff?---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1];
+  if (front === undefined) return null;
+  const field = (name: string): string | null => {
+    const value = new RegExp(`^${name}:[ \\t]*(.+?)[ \\t]*$`, 'm').exec(front)?.[1]?.replace(/^["']|["']$/g, '');
+    return value === undefined || value === '' ? null : value;
+  };
+  const licence = field('license');
+  return licence === 'other' ? (field('license_name') ?? 'other') : licence;
+}
+
+/** A tokenizer in a few words, for the summary of a model. */
+export interface TokenizerSummary {
+  /** `byte-level BPE`, `SentencePiece BPE`, another kind by name, or `none`. */
+  readonly kind: string;
+  /** Highest token id plus one; 0 when unknown. */
+  readonly tokens: number;
+  readonly hasChatTemplate: boolean;
+}
+
+/** Summarises the vocabulary inside a GGUF file. */
+export function summariseGgufTokenizer(entries: ReadonlyMap<string, GgufEntry>): TokenizerSummary {
+  const model = entries.get('tokenizer.ggml.model')?.value;
+  const tokens = entries.get('tokenizer.ggml.tokens')?.value;
+  const kinds: Readonly<Record<string, string>> = { gpt2: 'byte-level BPE', llama: 'SentencePiece BPE' };
+  const kind = typeof model === 'string' ? (kinds[model] ?? model) : 'none';
+  return {
+    kind,
+    tokens: Array.isArray(tokens) ? tokens.length : 0,
+    hasChatTemplate: entries.has('tokenizer.chat_template'),
+  };
+}
+
+/** Summarises tokenizer.json and its companions. Faults are recorded. */
+export async function summariseTokenizerFiles(
+  sideFiles: ReadonlyMap<string, string>,
+  problems: Problems,
+): Promise<TokenizerSummary> {
+  const read = async (name: string): Promise<Readonly<Record<string, unknown>>> => {
+    const path = sideFiles.get(name);
+    return path === undefined ? {} : parseJsonObject(await readFile(path), name);
+  };
+  try {
+    const tokenizer = await read('tokenizer.json');
+    const companion = await read('tokenizer_config.json');
+    const hasChatTemplate =
+      sideFiles.has('chat_template.jinja') || sideFiles.has('chat_template.json') || companion['chat_template'] !== undefined;
+    const model = tokenizer['model'];
+    if (!isJsonObject(model)) return { kind: 'none', tokens: 0, hasChatTemplate };
+    const vocabulary = isJsonObject(model['vocab']) ? Object.values(model['vocab']) : [];
+    const added: unknown[] = Array.isArray(tokenizer['added_tokens']) ? tokenizer['added_tokens'] : [];
+    let tokens = 0;
+    for (const id of [...vocabulary, ...added.map((token) => (isJsonObject(token) ? token['id'] : null))]) {
+      if (typeof id === 'number' && id >= tokens) tokens = id + 1;
+    }
+    // Older files leave the type out; what has merges is BPE.
+    const type = model['type'] ?? (Array.isArray(model['merges']) ? 'BPE' : 'unknown');
+    const bpe = model['byte_fallback'] === true ? 'SentencePiece BPE' : 'byte-level BPE';
+    return { kind: type === 'BPE' ? bpe : String(type), tokens, hasChatTemplate };
+  } catch (error) {
+    problems.caught(error);
+    return { kind: 'none', tokens: 0, hasChatTemplate: false };
+  }
+}
+
+/** Tells when tokenizer and embedding disagree about how many tokens there are. */
+export function compareVocabularies(tokenizer: TokenizerSummary, vocabulary: number, problems: Problems): void {
+  if (tokenizer.tokens > vocabulary) {
+    problems.warn(
+      'tokenizer-larger',
+      `The tokenizer has ids up to ${tokenizer.tokens - 1}, but the model only has ${vocabulary} tokens; texts that need the rest cannot be used.`,
+    );
+  } else if (tokenizer.tokens > 0 && tokenizer.tokens < vocabulary) {
+    problems.warn(
+      'tokenizer-smaller',
+      `The model has room for ${vocabulary} tokens and its tokenizer uses ${tokenizer.tokens}; the unused ones are kept as they are.`,
+    );
+  }
+}
