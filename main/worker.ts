@@ -2,8 +2,8 @@
  * Entry of the engine process, which Electron's main process forks: receives calls, hands them to the engine's service,
  * sends answers and events back. It knows nothing of windows. Its first argument is the folder of the runs.
  */
-import type { EngineChannel, EventName, EventPayload, ParsedRequest } from '../preload/contract/channels';
-import { createEngineService, type EngineService } from './engine/jobs/service';
+import type { EngineChannel, EventName, EventPayload, ParsedRequest, Reply } from '../preload/contract/channels';
+import { createEngineService } from './engine/jobs/service';
 import { InternalError, toAppError } from './engine/support/errors';
 import type { EngineEvent, FromEngine, ToEngine } from './wire';
 
@@ -29,11 +29,13 @@ function emit<Name extends EventName>(name: Name, payload: EventPayload<Name>): 
   port.postMessage({ type: 'event', ...event });
 }
 
-const service: EngineService = createEngineService({ runsFolder, emit });
+const service = createEngineService({ runsFolder, emit });
+/** The calls alone: a map by name, so that a name and its request stay together. */
+const calls: { readonly [Name in EngineChannel]: (request: ParsedRequest<Name>) => Promise<Reply<Name>> } = service;
 
 async function answer<Name extends EngineChannel>(id: number, name: Name, request: ParsedRequest<Name>): Promise<void> {
   try {
-    const value = await service[name](request);
+    const value = await calls[name](request);
     port.postMessage({ type: 'answer', id, answer: { ok: true, value } });
   } catch (error) {
     port.postMessage({ type: 'answer', id, answer: { ok: false, error: toAppError(error).toData() } });
