@@ -1,0 +1,67 @@
+/**
+ * Makes the smaller model of a plan: slices every weight that a removed unit owns a part of (LoRAShear, section 3:
+ * output rows and the columns that consume them), and leaves a plain dense model.
+ */
+import type { LayerRole, ModelConfig } from '../model/config';
+import type { LoadedLayer, LoadedModel } from '../execution/loaded-model';
+import { layerOf } from '../execution/loaded-model';
+import type { Tensor32 } from '../tensors/handle';
+import { shapesAfter, plannedGroup, type PruningPlan } from './plan';
+import type { UnitGroup } from './units';
+
+/** The model without the units that the plan removes. Untouched weights are shared with `model`. */
+export function applyPlan(model: LoadedModel, groups: readonly UnitGroup[], plan: PruningPlan): LoadedModel {
+  const shapes = shapesAfter(model.config, plan);
+  const config: ModelConfig = { ...model.config, layers: shapes };
+  const layers = shapes.map((shape, layer): LoadedLayer => {
+    let current: LoadedLayer = { shape, tensors: layerOf(model, layer).tensors };
+    for (const group of groups.filter((candidate) => candidate.layer === layer)) {
+      const planned = plannedGroup(plan, group);
+      if (planned !== undefined && planned.kept.length < group.size) {
+        current = { shape, tensors: sliceTensors(current.tensors, group, planned.kept) };
+      }
+    }
+    return current;
+  });
+  return { ...model, config, layers };
+}
+
+/** A layer's weights with only the kept units of one group. */
+export function sliceTensors(
+  tensors: ReadonlyMap<LayerRole, Tensor32>,
+  group: UnitGroup,
+  kept: readonly number[],
+): Map<LayerRole, Tensor32> {
+  const sliced = new Map(tensors);
+  for (const { role, axis, outer, inner } of group.weights) {
+    const tensor = sliced.get(role);
+    if (tensor === undefined) continue;
+    const positions: number[] = [];
+    for (let block = 0; block < outer; block++) {
+      for (const unit of kept) {
+        for (let at = 0; at < inner; at++) positions.push((block * group.size + unit) * inner + at);
+      }
+    }
+    sliced.set(role, takeAlong(tensor, axis, positions));
+  }
+  return sliced;
+}
+
+/** The entries at `positions` along an axis of a vector or matrix. */
+export function takeAlong(tensor: Tensor32, axis: number, positions: readonly number[]): Tensor32 {
+  const [rows = 0, columns = 1] = tensor.shape;
+  if (axis === 0) {
+    const data = new Float32Array(positions.length * columns);
+    positions.forEach((row, at) => {
+      data.set(tensor.data.subarray(row * columns, (row + 1) * columns), at * columns);
+    });
+    return { shape: [positions.length, ...tensor.shape.slice(1)], data };
+  }
+  const data = new Float32Array(rows * positions.length);
+  for (let row = 0; row < rows; row++) {
+    for (let at = 0; at < positions.length; at++) {
+      data[row * positions.length + at] = tensor.data[row * columns + (positions[at] ?? 0)] ?? 0;
+    }
+  }
+  return { shape: [rows, positions.length], data };
+}

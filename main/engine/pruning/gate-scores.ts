@@ -1,0 +1,54 @@
+/**
+ * First-order Taylor scores of units: the mean over sequences of |dL/dg|, g a gate that multiplies the unit's
+ * activation, which is what removing the unit changes the loss by to first order (Molchanov et al., arXiv 1906.10771).
+ */
+import type { LoraAdapter } from '../execution/adapter';
+import type { Executor, LayerGates } from '../execution/executor';
+import type { LoadedModel } from '../execution/loaded-model';
+import { LoraGradients } from '../training/lora-gradients';
+import type { OnProgress } from '../support/progress';
+
+/** Gates that keep everything. */
+export function openGates(model: LoadedModel): LayerGates[] {
+  return model.layers.map(({ shape }) => ({
+    attention: new Float32Array(shape.kvHeads).fill(1),
+    mlp: new Float32Array(shape.ffn).fill(1),
+  }));
+}
+
+/** Mean absolute gate gradients over sequences of equal length, one at a time. Cost: a training step for each. */
+export async function scoreGates(
+  executor: Executor,
+  model: LoadedModel,
+  adapter: LoraAdapter,
+  sequences: readonly ArrayLike<number>[],
+  options: { readonly signal?: AbortSignal; readonly onProgress?: OnProgress } = {},
+): Promise<LayerGates[]> {
+  const gates = openGates(model);
+  const means = gates.map(({ attention, mlp }) => ({
+    attention: new Float32Array(attention.length),
+    mlp: new Float32Array(mlp.length),
+  }));
+  const gradients = new LoraGradients(executor, model, adapter);
+  for (const [index, sequence] of sequences.entries()) {
+    const result = await gradients.compute([sequence], { gates, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+    blendGates(means, result.gates, (mean, gradient) => mean + Math.abs(gradient) / sequences.length);
+    options.onProgress?.({ done: index + 1, total: sequences.length });
+  }
+  return means;
+}
+
+/** Replaces each mean by what `blend` makes of it and a new gradient. */
+export function blendGates(
+  means: readonly LayerGates[],
+  gradients: readonly LayerGates[],
+  blend: (mean: number, gradient: number) => number,
+): void {
+  means.forEach((mean, layer) => {
+    for (const part of ['attention', 'mlp'] as const) {
+      const target = mean[part];
+      const source = gradients[layer]?.[part] ?? target;
+      for (let at = 0; at < target.length; at++) target[at] = blend(target[at] ?? 0, source[at] ?? 0);
+    }
+  });
+}

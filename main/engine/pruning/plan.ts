@@ -1,0 +1,47 @@
+/** The plan object over which every pruning method works: for each unit group, what is kept and why. */
+import type { LayerShape, ModelConfig } from '../model/config';
+import { PlanError } from '../support/errors';
+import type { Part, UnitGroup } from './units';
+
+export interface PlannedGroup {
+  readonly layer: number;
+  readonly part: Part;
+  readonly size: number;
+  /** Original indices of the units that stay, ascending. */
+  readonly kept: readonly number[];
+  /** Score of each unit when it was decided; the lower, the sooner removed. */
+  readonly scores: readonly number[];
+  /** True when the knowledge analysis marked the group unprunable. */
+  readonly locked: boolean;
+}
+
+export interface PruningPlan {
+  readonly groups: readonly PlannedGroup[];
+}
+
+/** What a plan has to reach. */
+export type PruningBudget =
+  | { readonly mode: 'everywhere'; readonly kvHeads: number; readonly ffn: number }
+  | { readonly mode: 'quality'; readonly kvGroupsRemoved: number; readonly channelsRemoved: number };
+
+/** The sizes of each layer after a plan. Throws PlanError if the plan leaves a part with nothing. */
+export function shapesAfter(config: ModelConfig, plan: PruningPlan): LayerShape[] {
+  return config.layers.map((shape, layer) => {
+    const keptOf = (part: Part): number | undefined =>
+      plan.groups.find((group) => group.layer === layer && group.part === part)?.kept.length;
+    const kvHeads = keptOf('attention') ?? shape.kvHeads;
+    const ffn = keptOf('mlp') ?? shape.ffn;
+    if (kvHeads === 0 || ffn === 0) {
+      throw new PlanError(`The plan leaves layer ${layer} without ${kvHeads === 0 ? 'attention' : 'feed-forward channels'}.`, {
+        hint: 'Choose a larger size.',
+        details: { layer },
+      });
+    }
+    return { kvHeads, heads: (shape.heads / shape.kvHeads) * kvHeads, ffn };
+  });
+}
+
+/** The group of a plan that speaks of a unit group's units, or undefined. */
+export function plannedGroup(plan: PruningPlan, group: Pick<UnitGroup, 'layer' | 'part'>): PlannedGroup | undefined {
+  return plan.groups.find(({ layer, part }) => layer === group.layer && part === group.part);
+}

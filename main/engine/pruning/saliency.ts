@@ -1,0 +1,111 @@
+/**
+ * Saliency of units: the criteria of the authors' released code (microsoft/only_train_once at 1797f16,
+ * importance_score/), which compare a unit's weights W with its LoRA change dW = s B A, and a first-order Taylor score
+ * from the gradient of a gate on each unit. Each criterion is divided by its L2 norm over the part, weighted, summed.
+ */
+import type { Criterion } from '../../../preload/contract/recipe';
+import type { LoraAdapter } from '../execution/adapter';
+import { layerOf, layerTensor, type LoadedModel } from '../execution/loaded-model';
+import type { LayerGates } from '../execution/executor';
+import { addProductRow } from '../execution/merge';
+import { LINEAR_ROLES, type LinearRole } from '../model/config';
+import type { Part, UnitGroup } from './units';
+
+/** Sums over a unit's result rows, from which every weight criterion follows. */
+interface UnitStatistics {
+  readonly weightSquare: number;
+  readonly changeSquare: number;
+  readonly product: number;
+  readonly count: number;
+}
+
+/** Score of one unit from its statistics; the lower, the less it matters. */
+const weightCriteria: Readonly<Record<Exclude<Criterion, 'gateTaylor'>, (unit: UnitStatistics) => number>> = {
+  magnitude: ({ weightSquare }) => Math.sqrt(weightSquare),
+  averageMagnitude: ({ weightSquare, count }) => Math.sqrt(weightSquare / count),
+  cosine: ({ weightSquare, changeSquare, product }) => 1 + product / Math.max(Math.sqrt(weightSquare * changeSquare), 1e-30),
+  taylorFirst: ({ product }) => Math.abs(product),
+  taylorSecond: ({ product }) => 0.5 * product * product,
+};
+
+export interface SaliencyInputs {
+  readonly model: LoadedModel;
+  readonly adapter: LoraAdapter;
+  /** Mean absolute gate gradients of each layer. */
+  readonly gates: readonly LayerGates[];
+}
+
+/** Scores of every unit of every group, in the order of `groups`. */
+export function scoreUnits(
+  groups: readonly UnitGroup[],
+  inputs: SaliencyInputs,
+  criteria: Readonly<Partial<Record<Criterion, number>>>,
+): Float64Array[] {
+  const total = groups.map((group) => new Float64Array(group.size));
+  for (const [name, weight] of Object.entries(criteria)) {
+    if (weight === 0) continue;
+    const scores = groups.map((group) => criterionScores(name, group, inputs));
+    for (const part of ['attention', 'mlp'] as const) addNormalised(total, scores, groups, part, weight);
+  }
+  return total;
+}
+
+function criterionScores(name: string, group: UnitGroup, inputs: SaliencyInputs): Float64Array {
+  if (name === 'gateTaylor') return Float64Array.from(inputs.gates[group.layer]?.[group.part] ?? []);
+  const criterion = weightCriteria[name as keyof typeof weightCriteria];
+  return Float64Array.from({ length: group.size }, (_, unit) => criterion(statisticsOf(group, unit, inputs)));
+}
+
+function addNormalised(
+  total: readonly Float64Array[],
+  scores: readonly Float64Array[],
+  groups: readonly UnitGroup[],
+  part: Part,
+  weight: number,
+): void {
+  let square = 0;
+  groups.forEach((group, index) => {
+    if (group.part === part) for (const score of scores[index] ?? []) square += score * score;
+  });
+  const scale = square === 0 ? 0 : weight / Math.sqrt(square);
+  groups.forEach((group, index) => {
+    const target = total[index];
+    if (group.part !== part || target === undefined) return;
+    scores[index]?.forEach((score, unit) => {
+      target[unit] = (target[unit] ?? 0) + score * scale;
+    });
+  });
+}
+
+function statisticsOf(group: UnitGroup, unit: number, { model, adapter }: SaliencyInputs): UnitStatistics {
+  const layer = layerOf(model, group.layer);
+  let [weightSquare, changeSquare, product, count] = [0, 0, 0, 0];
+  for (const slice of group.weights) {
+    if (slice.side !== 'output' || !isLinear(slice.role)) continue;
+    const { shape, data } = layerTensor(layer, slice.role);
+    const width = shape[1] ?? 0;
+    const factors = adapter.layers[group.layer]?.get(slice.role);
+    const change = new Float32Array(width);
+    for (let row = unit * slice.inner; row < (unit + 1) * slice.inner; row++) {
+      change.fill(0);
+      if (factors !== undefined) {
+        const b = factors.b.data.subarray(row * adapter.rank, (row + 1) * adapter.rank);
+        addProductRow(change, 0, width, { a: factors.a.data, b, rank: adapter.rank, scale: adapter.scale });
+      }
+      for (let column = 0; column < width; column++) {
+        const w = data[row * width + column] ?? 0;
+        const d = change[column] ?? 0;
+        weightSquare += w * w;
+        changeSquare += d * d;
+        product += w * d;
+      }
+      count += width;
+    }
+  }
+  return { weightSquare, changeSquare, product, count };
+}
+
+/** Whether a role is one of the seven linears rather than a bias or norm. */
+export function isLinear(role: string): role is LinearRole {
+  return (LINEAR_ROLES as readonly string[]).includes(role);
+}
