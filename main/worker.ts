@@ -42,6 +42,9 @@ async function answer<Name extends EngineChannel>(id: number, name: Name, reques
   }
 }
 
+// Ctrl-C in a terminal reaches every process of the program; the main process decides what becomes of a run.
+process.on('SIGINT', () => undefined);
+
 port.on('message', ({ data }) => {
   if (data.type === 'call') void answer(data.id, data.name, data.request);
   else void service.shutdown().finally(() => process.exit(0));
