@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { recipeSchema, type Recipe } from '../../../preload/contract/recipe';
 import {
@@ -38,6 +38,7 @@ const EVENTS = 'events.jsonl';
 const RESULT = 'result.json';
 const LOCK = 'lock.json';
 const TRASH = '.trash-';
+const RUN_ID = /^[0-9A-Za-z-]{1,64}$/;
 
 /**
  * Where runs are kept when nobody says otherwise: `SHEAR_RUNS_FOLDER`, else the user's data folder as each system has it
@@ -90,20 +91,24 @@ export class RunFolder {
 
   /** The folder of a run that exists. Throws NotFoundError. */
   static open(runsFolder: string, runId: string): RunFolder {
+    const run = RunFolder.find(runsFolder, runId);
+    if (run !== null) return run;
+    throw new NotFoundError(`There is no run called ${runId} in ${runsFolder}.`, {
+      hint: 'List the runs that exist with "shear runs", or on the home page.',
+      details: { run: runId, folder: runsFolder },
+    });
+  }
+
+  /** The folder of a run by its name, or null when there is none. */
+  static find(runsFolder: string, runId: string): RunFolder | null {
     const folder = join(runsFolder, runId);
-    if (!/^[0-9A-Za-z-]{1,64}$/.test(runId) || !existsSync(join(folder, RECIPE))) {
-      throw new NotFoundError(`There is no run called ${runId} in ${runsFolder}.`, {
-        hint: 'List the runs that exist with "shear runs", or on the home page.',
-        details: { run: runId, folder: runsFolder },
-      });
-    }
-    return new RunFolder(runId, folder);
+    return RUN_ID.test(runId) && existsSync(join(folder, RECIPE)) ? new RunFolder(runId, folder) : null;
   }
 
   /** The run that a folder belongs to, if it is one; null otherwise. */
   static at(folder: string): RunFolder | null {
     if (!existsSync(join(folder, RECIPE)) || !existsSync(join(folder, STATUS))) return null;
-    return new RunFolder(folder.split(/[\\/]/).filter((part) => part !== '').at(-1) ?? '', folder);
+    return new RunFolder(basename(folder), folder);
   }
 
   /** All runs, newest first. Folders that are no runs, or half-deleted ones, are left out. */
@@ -115,8 +120,8 @@ export class RunFolder {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw toAppError(error);
     }
-    const runs = names.filter((name) => /^[0-9A-Za-z-]{1,64}$/.test(name) && existsSync(join(runsFolder, name, RECIPE)));
-    return runs.sort().reverse().map((name) => new RunFolder(name, join(runsFolder, name)));
+    const runs = names.sort().reverse().map((name) => RunFolder.find(runsFolder, name));
+    return runs.filter((run) => run !== null);
   }
 
   path(name: string): string {

@@ -1,0 +1,57 @@
+/** `shear compress`: the main job. */
+import type { Command } from '../command';
+import { recipeFromArguments } from '../recipe-options';
+import { resumeRun, runOutcome, runRecipe, unfinishedRun } from '../run-command';
+
+export const compress: Command = {
+  name: 'compress',
+  summary: 'Make a model smaller and let it recover',
+  usage: [
+    'MODEL --out DIR --ratio R [--data FILE[:WEIGHT]]… [options]',
+    'MODEL --out DIR --target-bytes N [options]',
+    '[MODEL] --recipe FILE [--out DIR] [options]',
+  ],
+  options: {
+    out: { type: 'string' },
+    ratio: { type: 'string' },
+    'target-bytes': { type: 'string' },
+    recipe: { type: 'string' },
+    data: { type: 'string', multiple: true },
+    ids: { type: 'string', multiple: true },
+    'budget-tokens': { type: 'string' },
+    seed: { type: 'string' },
+    mode: { type: 'string' },
+    format: { type: 'string', multiple: true },
+    dtype: { type: 'string' },
+    prompt: { type: 'string', multiple: true },
+    resume: { type: 'boolean' },
+  },
+  help: [
+    { usage: '--out DIR', about: 'folder for the result; it must not exist or be empty' },
+    { usage: '--ratio R', about: 'how much of the layers goes, from 0 to 0.9 (0.2 is a fifth)' },
+    { usage: '--target-bytes N', about: 'or: the largest size of the weights in the result' },
+    { usage: '--recipe FILE', about: 'or: a recipe (JSON), as a report shows it; options override it' },
+    { usage: '--data FILE[:WEIGHT]', about: 'text that the model should stay good at (.txt, .md, .jsonl, .json); repeat; starter texts unless given' },
+    { usage: '--ids [NAME=]FILE', about: 'the same as token ids: JSON, one array, or an array of arrays' },
+    { usage: '--budget-tokens N', about: 'tokens to train on; 131072 unless given; 0 prunes without training' },
+    { usage: '--mode M', about: 'everywhere (the default: opens in all programs) or quality (each layer its own width)' },
+    { usage: '--format F', about: 'safetensors (the default) or gguf; repeat for both' },
+    { usage: '--dtype D', about: 'F16 (the default), F32 or BF16' },
+    { usage: '--prompt TEXT', about: 'let both models continue this in the report; repeat for several' },
+    { usage: '--seed N', about: 'the same seed gives the same result; 0 unless given' },
+    { usage: '--resume', about: 'continue an unfinished run into the same --out, if there is one' },
+  ],
+  notes: ['Ctrl-C stops cleanly: nothing is left in DIR, and --resume goes on after the last finished stage.'],
+  async run(args, context) {
+    if (args.flag('resume')) {
+      const out = args.path(args.required('out'));
+      const runId = await unfinishedRun(out, context.runsFolder);
+      if (runId !== null) {
+        context.note(`Continuing the run ${runId}.`);
+        return runOutcome(await resumeRun(runId, context), out, context.cwd);
+      }
+    }
+    const recipe = await recipeFromArguments(args);
+    return runOutcome(await runRecipe(recipe, context), recipe.out, context.cwd);
+  },
+};

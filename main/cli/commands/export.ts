@@ -1,0 +1,41 @@
+/** `shear export`: writes a model, or the result of a run, in another format. */
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
+import { exportCheckpoint, exportRun } from '../../engine/jobs/export-request';
+import { RunFolder } from '../../engine/jobs/run-folder';
+import { UsageError } from '../../engine/support/errors';
+import type { Command } from '../command';
+import { exportTarget, FORMATS } from '../recipe-options';
+import { asBytes } from '../words';
+
+export const exportCommand: Command = {
+  name: 'export',
+  summary: 'Write a model, or the result of a run, in another format',
+  usage: ['MODEL_OR_RUN --format safetensors|gguf [--dtype F16|F32|BF16] --out PATH'],
+  options: { format: { type: 'string' }, dtype: { type: 'string' }, out: { type: 'string' } },
+  help: [
+    { usage: '--format F', about: 'safetensors (a folder, for transformers and vLLM) or gguf (a file, for llama.cpp, LM Studio, Jan, Ollama)' },
+    { usage: '--dtype D', about: 'F16 (the default), F32 or BF16; GGUF takes F16 or F32' },
+    { usage: '--out PATH', about: 'what to write: a folder that does not exist yet, or a .gguf file' },
+  ],
+  notes: ['MODEL_OR_RUN is a model, or the name of a run as "shear runs" lists it. The file is opened again and compared.'],
+  async run(args, context) {
+    const [given] = args.positions;
+    const path = args.onePath('MODEL_OR_RUN');
+    const format = args.choice('format', FORMATS);
+    if (format === undefined) throw new UsageError('--format is missing.', { hint: 'Choose safetensors or gguf.' });
+    const target = exportTarget(format, args.text('dtype'));
+    const out = args.path(args.required('out'));
+    const options = { target, out, threads: context.threads, signal: context.signal, onProgress: context.progress('Writing and checking') };
+    const run = existsSync(path) ? RunFolder.at(path) : RunFolder.find(context.runsFolder, given ?? basename(path));
+    const exported = run === null ? await exportCheckpoint(path, options) : await exportRun(run, options);
+    const { files, maxLogitDifference, allowedDifference } = exported;
+    return {
+      json: exported,
+      text: [
+        ...files.map((file) => `${file.path}  ${asBytes(file.bytes)}`),
+        `Opened again and compared: the logits differ by at most ${maxLogitDifference.toPrecision(3)} (rounding explains ${allowedDifference.toPrecision(3)}).`,
+      ].join('\n'),
+    };
+  },
+};

@@ -1,0 +1,97 @@
+/** Turns the options of `shear compress` into a recipe. */
+import { basename, extname } from 'node:path';
+import { starterTexts } from '../engine/jobs/bundled';
+import { completeRecipe, readRecipeFile } from '../engine/jobs/recipe';
+import { UsageError } from '../engine/support/errors';
+import type { ExportTarget, Recipe, RecipeInput } from '../../preload/contract/recipe';
+import type { Arguments } from './arguments';
+
+export const FORMATS = ['safetensors', 'gguf'] as const;
+const DTYPES = ['F16', 'F32', 'BF16'] as const;
+/** 512 blocks of 256 tokens. */
+const DEFAULT_BUDGET = 131_072;
+
+type SourceInput = RecipeInput['sources'][number];
+
+/** An export target from a format and an element type. Throws UsageError for a pair that does not exist. */
+export function exportTarget(format: (typeof FORMATS)[number], dtypeText: string | undefined): ExportTarget {
+  const dtype = DTYPES.find((one) => one === (dtypeText ?? 'F16').toUpperCase());
+  if (dtype === undefined) throw new UsageError(`--dtype is one of ${DTYPES.join(', ')}; found "${dtypeText ?? ''}".`);
+  if (format === 'safetensors') return { format, dtype };
+  if (dtype === 'BF16') throw new UsageError('GGUF files are written in F16 or F32, not BF16.', { hint: 'Leave --dtype out, or choose F16.' });
+  return { format, dtype };
+}
+
+/** The recipe that a command's arguments describe: a recipe file, if one is given, overridden by the options. */
+export async function recipeFromArguments(args: Arguments): Promise<Recipe> {
+  const file = args.text('recipe');
+  const written = file === undefined ? {} : await readRecipeFile(args.path(file));
+  const given: Record<string, unknown> = {
+    model: args.optionalPath(),
+    out: args.has('out') ? args.path(args.required('out')) : undefined,
+    size: sizeFromArguments(args),
+    mode: args.choice('mode', ['everywhere', 'quality']),
+    seed: args.number('seed', { least: 0, most: 4294967295, whole: true }),
+    budgetTokens: args.number('budget-tokens', { least: 0, whole: true }),
+    sources: sourcesFromArguments(args),
+    exports: exportsFromArguments(args),
+    prompts: args.list('prompt').length === 0 ? undefined : [...args.list('prompt')],
+  };
+  const input: Record<string, unknown> = { budgetTokens: DEFAULT_BUDGET, ...written };
+  for (const [key, value] of Object.entries(given)) if (value !== undefined) input[key] = value;
+  if (input['model'] === undefined) throw new UsageError('MODEL is missing.', { hint: 'Name the folder or file of the model first.' });
+  if (input['out'] === undefined) throw new UsageError('--out is missing.', { hint: 'Name a folder that does not exist yet; the result is put there.' });
+  if (input['size'] === undefined) {
+    throw new UsageError('How small? Give --ratio, --target-bytes or --recipe.', { hint: 'For example --ratio 0.2 removes a fifth of the layers.' });
+  }
+  input['sources'] ??= await starterSources();
+  return completeRecipe(input);
+}
+
+/** The bundled texts as sources. */
+export async function starterSources(): Promise<SourceInput[]> {
+  const texts = await starterTexts();
+  return texts.map(({ path, name }) => ({ kind: 'text', path, name }));
+}
+
+function sizeFromArguments(args: Arguments): RecipeInput['size'] | undefined {
+  const ratio = args.number('ratio', { least: 0, most: 0.9 });
+  const bytes = args.number('target-bytes', { least: 1, whole: true });
+  if (ratio !== undefined && bytes !== undefined) throw new UsageError('Give --ratio or --target-bytes, not both.');
+  if (ratio !== undefined) return { kind: 'ratio', ratio };
+  return bytes === undefined ? undefined : { kind: 'bytes', bytes };
+}
+
+function exportsFromArguments(args: Arguments): ExportTarget[] | undefined {
+  const formats = args.choices('format', FORMATS);
+  const dtype = args.text('dtype');
+  if (formats.length === 0 && dtype === undefined) return undefined;
+  return [...new Set(formats.length === 0 ? (['safetensors'] as const) : formats)].map((format) => exportTarget(format, dtype));
+}
+
+function sourcesFromArguments(args: Arguments): SourceInput[] | undefined {
+  const sources = [...args.list('data').map((text) => textSource(text, args)), ...args.list('ids').map((text) => idsSource(text, args))];
+  if (sources.length === 0) return undefined;
+  return sources.map((source, index) => ({ ...source, name: uniqueName(source.name, sources.slice(0, index).map((other) => other.name)) }));
+}
+
+/** `FILE` or `FILE:WEIGHT`; a colon that no number follows belongs to the file's name. */
+function textSource(text: string, args: Arguments): SourceInput {
+  const [, file = text, weight] = /^(.+):(\d+(?:\.\d+)?)$/.exec(text) ?? [];
+  return { kind: 'text', path: args.path(file), name: nameOf(file), ...(weight === undefined ? {} : { weight: Number(weight) }) };
+}
+
+/** `FILE` or `NAME=FILE`. */
+function idsSource(text: string, args: Arguments): SourceInput {
+  const [, name, file = text] = /^([^=/\\]+)=(.+)$/.exec(text) ?? [];
+  return { kind: 'ids', path: args.path(file), name: name ?? nameOf(file) };
+}
+
+function nameOf(file: string): string {
+  return basename(file, extname(file)) || file;
+}
+
+function uniqueName(name: string, taken: readonly string[]): string {
+  if (!taken.includes(name)) return name;
+  for (let number = 2; ; number++) if (!taken.includes(`${name}-${number}`)) return `${name}-${number}`;
+}

@@ -1,0 +1,93 @@
+/** What `compress` and `example` share: a run with its progress shown, and its result in words and as JSON. */
+import { relative } from 'node:path';
+import type { RunEvent, RunResult } from '../../preload/contract/run';
+import type { Recipe } from '../../preload/contract/recipe';
+import { RunFolder } from '../engine/jobs/run-folder';
+import { executeFolder, prepareRun, reopenRun } from '../engine/jobs/start';
+import type { CommandContext, Outcome } from './command';
+import { stageWords } from './terminal';
+import { asBytes, asCount, asDuration, asFigure, asPercent, columns } from './words';
+
+/** Runs a recipe to its end, showing how far it is. */
+export async function runRecipe(recipe: Recipe, context: CommandContext): Promise<RunResult> {
+  const { runsFolder } = context;
+  context.advance({ what: 'Checking the model and this machine', overall: 0, secondsLeft: null });
+  return executeWithProgress(await prepareRun(recipe, runsFolder), context);
+}
+
+/** The newest unfinished run that was to fill a folder, or null. */
+export async function unfinishedRun(out: string, runsFolder: string): Promise<string | null> {
+  for (const folder of await RunFolder.list(runsFolder)) {
+    const [recipe, { state }] = await Promise.all([folder.readRecipe(), folder.readStatus()]);
+    if (recipe.out === out && state !== 'done') return folder.runId;
+  }
+  return null;
+}
+
+/** Continues a run after its last finished stage, showing how far it is. */
+export async function resumeRun(runId: string, context: CommandContext): Promise<RunResult> {
+  return executeWithProgress(await reopenRun(runId, context.runsFolder), context);
+}
+
+async function executeWithProgress(folder: RunFolder, context: CommandContext): Promise<RunResult> {
+  const { threads, signal } = context;
+  try {
+    return await executeFolder(folder, { threads, signal, emit: (event) => show(event, context) });
+  } catch (error) {
+    context.note(`The run ${folder.runId} is kept: the same command with --resume continues it after its last finished stage.`);
+    throw error;
+  }
+}
+
+function show(event: RunEvent, context: CommandContext): void {
+  switch (event.type) {
+    case 'progress':
+      return context.advance({ what: stageWords(event.stage), overall: event.overall, secondsLeft: event.secondsLeft });
+    case 'note':
+      return context.note(event.text);
+    case 'stage':
+    case 'loss':
+    case 'perplexity':
+    case 'knowledge':
+    case 'layer':
+    case 'mix':
+    case 'state':
+      return;
+  }
+}
+
+/** The result for programs (product's field names) and for people. */
+export function runOutcome(result: RunResult, out: string, cwd: string): Outcome {
+  const { before, after, perplexities } = result;
+  const nearby = (path: string): string => {
+    const short = relative(cwd, path);
+    return short !== '' && !short.startsWith('..') ? `./${short}` : path;
+  };
+  const json = {
+    run: result.runId,
+    removedFraction: result.removedFraction,
+    parameters: { before: before.parameters, after: after.parameters },
+    linearParameters: { before: before.linearParameters, after: after.linearParameters },
+    bytes: { before: before.bytes, after: after.bytes },
+    tokensPerSecond: { before: before.tokensPerSecond, after: after.tokensPerSecond },
+    perplexity: Object.fromEntries(perplexities.map(({ source, full, pruned, recovered, tokens }) => [source, { full, pruned, recovered, tokens }])),
+    out,
+    exports: result.exports,
+    report: result.report,
+    seconds: result.seconds,
+    peakBytes: result.peakBytes,
+  };
+  const table = columns([
+    ['Perplexity (lower is better)', 'original', 'pruned', 'recovered'],
+    ...perplexities.map((row) => [`  ${row.source}`, asFigure(row.full), asFigure(row.pruned), asFigure(row.recovered)]),
+  ]);
+  const text = [
+    `Done in ${asDuration(result.seconds)}: ${asPercent(result.removedFraction)} of the layers removed, ${asCount(before.parameters)} parameters became ${asCount(after.parameters)} (${asBytes(before.bytes)} to ${asBytes(after.bytes)}).`,
+    '',
+    table,
+    '',
+    ...result.exports.map((exported) => `Model:   ${nearby(exported.path)}  (opened again and compared: differs by ${exported.maxLogitDifference.toPrecision(2)}, rounding explains ${exported.allowedDifference.toPrecision(2)})`),
+    `Report:  ${nearby(result.report)}`,
+  ].join('\n');
+  return { json, text };
+}

@@ -1,0 +1,19 @@
+/** Numbers and small tables as the command line prints them. */
+import { asBytes, asCount, asDuration, asFigure, asPercent } from '../engine/jobs/report-words';
+
+export { asBytes, asCount, asDuration, asFigure, asPercent };
+
+/** Rows as aligned columns; the first column to the left, the others to the right. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+  return rows
+    .map((row) => row.map((cell, index) => (index === 0 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0))).join('  ').trimEnd())
+    .join('\n');
+}
+
+/** Names and values, one pair a line. */
+export function pairs(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(0, ...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+}

@@ -1,0 +1,48 @@
+/** What lies beside exported weights for people: the model card, and the licence files of the original. */
+import { existsSync } from 'node:fs';
+import { copyFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Recipe } from '../../../preload/contract/recipe';
+import type { Exported } from '../../../preload/contract/run';
+import { renderModelCard, type ModelCardInput } from '../export/model-card';
+import type { Checkpoint } from '../model/checkpoint';
+import { PROGRAM_VERSION } from './about';
+
+export interface ExportSubject {
+  readonly name: string;
+  readonly source: Checkpoint;
+  readonly recipe: Recipe;
+  readonly figures: ModelCardInput['result'];
+}
+
+const LICENCE_FILE = /^(licen[cs]e|notice|use_policy)/i;
+
+/** Writes the card and copies licence files next to an export; returns it with these files listed. One card serves all files of a folder. */
+export async function describeExport(exported: Exported, { name, source, recipe, figures }: ExportSubject): Promise<Exported> {
+  const isFile = exported.target.format === 'gguf';
+  const folder = isFile ? dirname(exported.path) : exported.path;
+  const files = new Map(exported.files.map((file) => [file.path, file.bytes]));
+  const licences = [...source.sideFiles].filter(([file]) => LICENCE_FILE.test(file));
+  for (const [file, from] of licences) {
+    const to = join(folder, file);
+    if (!existsSync(to)) await copyFile(from, to);
+    files.set(to, (await stat(to)).size);
+  }
+  const cardPath = join(folder, 'README.md');
+  // Beside a single file there may be something of the user's own; inside our own folder the original's card is replaced.
+  if (!isFile || !existsSync(cardPath)) {
+    const card = renderModelCard({
+      name, baseModel: baseModelOf(source, recipe.model), licence: source.licence, licenceFiles: licences.map(([file]) => file),
+      recipe, result: figures, version: PROGRAM_VERSION,
+    });
+    await writeFile(cardPath, card);
+    files.set(cardPath, Buffer.byteLength(card));
+  }
+  return { ...exported, files: [...files].map(([path, bytes]) => ({ path, bytes })) };
+}
+
+/** `organisation/name` where the path is a Hub cache's snapshot, else the model's own name. */
+export function baseModelOf(source: Pick<Checkpoint, 'name'>, path: string): string {
+  const cached = /models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\]/.exec(path);
+  return cached === null ? source.name : `${cached[1] ?? ''}/${cached[2] ?? ''}`;
+}

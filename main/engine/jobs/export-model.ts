@@ -1,0 +1,114 @@
+/**
+ * One exported model from writing to verdict: the file is written, opened again from the disk as any program would, and
+ * its logits compared with those of the weights it was written from. What does not pass is removed.
+ */
+import { rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { ExportTarget } from '../../../preload/contract/recipe';
+import type { Exported } from '../../../preload/contract/run';
+import { computeLogits } from '../evaluation/logits';
+import { asView, loadModel, type LoadedModel } from '../execution/loaded-model';
+import type { Executor } from '../execution/executor';
+import { writeGgufModel } from '../export/gguf-model';
+import { writeSafetensorsModel } from '../export/safetensors-model';
+import { ROUNDING_NOISE, compareLogits, roundedView } from '../export/verify';
+import type { WrittenFile } from '../export/written';
+import { openCheckpoint, type Checkpoint } from '../model/checkpoint';
+import { InternalError, VerificationError } from '../support/errors';
+import type { OnProgress } from '../support/progress';
+
+/** Ids on which files are compared: enough to exercise every weight, few enough to be quick. */
+export const CHECK_TOKENS = 256;
+
+export interface ExportRequest {
+  /** The weights that the file is made from. */
+  readonly model: LoadedModel;
+  /** Where the weights come from: tokenizer, licence files, and what else the configuration does not say. */
+  readonly source: Checkpoint;
+  readonly target: ExportTarget;
+  /** A folder for safetensors, a file for GGUF. It must not exist. */
+  readonly path: string;
+  /** Ids of real text for the comparison. */
+  readonly checkIds: readonly number[];
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/**
+ * Writes and verifies one model.
+ * @throws VerificationError when the re-opened file gives other logits than rounding explains; nothing is left then.
+ */
+export async function exportModel(executor: Executor, request: ExportRequest): Promise<Exported> {
+  const { model, target, path, checkIds } = request;
+  if (checkIds.length < 2) throw new InternalError('Too few ids to compare an exported model on.');
+  // Three parts of equal length for a person who watches: writing, and two passes of comparing.
+  const report = (part: number, share: number): void => request.onProgress?.({ done: part + share, total: 3 });
+  const files = await writeTarget(request, (share) => report(0, share));
+  try {
+    report(1, 0);
+    const exact = await computeLogits(executor, model, checkIds);
+    const rounded = target.dtype === 'F32' ? exact : await roundedLogits(executor, request);
+    report(2, 0);
+    const found = await reopenedLogits(executor, path, request);
+    const explained = compareLogits(exact, rounded).maxDifference;
+    const stated = compareLogits(exact, found).maxDifference;
+    const noise = compareLogits(rounded, found).maxDifference;
+    if (!(noise <= ROUNDING_NOISE)) throw notTheSame(path, noise);
+    report(3, 0);
+    return {
+      target, path,
+      files: files.map((file) => ({ path: file.path, bytes: file.sizeBytes })),
+      maxLogitDifference: stated,
+      allowedDifference: explained + ROUNDING_NOISE,
+    };
+  } catch (error) {
+    await rm(path, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Name of the place of a target among others: `model` or `model-bf16` for folders, `NAME-f16.gguf` for files. */
+export function targetPath(folder: string, name: string, target: ExportTarget, all: readonly ExportTarget[]): string {
+  if (target.format === 'gguf') return join(folder, `${name}-${target.dtype.toLowerCase()}.gguf`);
+  const alone = all.filter((other) => other.format === 'safetensors').length === 1;
+  return join(folder, alone ? 'model' : `model-${target.dtype.toLowerCase()}`);
+}
+
+/** A file name for a model made from `modelPath`: its own name, and how much was removed. */
+export function shearedName(modelPath: string, removedFraction: number): string {
+  const own = basename(modelPath).replace(/\.(gguf|safetensors)$/i, '').replace(/[^\p{L}\p{N}._-]+/gu, '-') || 'model';
+  return `${own}-sheared-${Math.round(removedFraction * 100)}`;
+}
+
+async function writeTarget({ model, source, target, path, signal, onProgress }: ExportRequest, report: (share: number) => void): Promise<WrittenFile[]> {
+  const progress: OnProgress | undefined = onProgress && (({ done, total }) => report(total === 0 ? 1 : done / total));
+  const options = { signal, onProgress: progress };
+  switch (target.format) {
+    case 'safetensors':
+      return writeSafetensorsModel(asView(model), source, path, { ...options, dtype: target.dtype });
+    case 'gguf':
+      return writeGgufModel(asView(model), source, path, { ...options, dtype: target.dtype });
+  }
+}
+
+async function roundedLogits(executor: Executor, { model, target, checkIds, signal }: ExportRequest): Promise<Float32Array> {
+  const vectors = target.format === 'gguf' ? 'F32' : target.dtype;
+  const rounded = await loadModel(roundedView(asView(model), target.dtype, vectors), signal === undefined ? {} : { signal });
+  return computeLogits(executor, rounded, checkIds);
+}
+
+async function reopenedLogits(executor: Executor, path: string, { checkIds, signal }: ExportRequest): Promise<Float32Array> {
+  const checkpoint = await openCheckpoint(path);
+  try {
+    return await computeLogits(executor, await loadModel(checkpoint, signal === undefined ? {} : { signal }), checkIds);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function notTheSame(path: string, difference: number): VerificationError {
+  return new VerificationError(
+    `The model written to ${path} does not give the answers of the model it was written from: its logits differ by ${difference.toPrecision(3)}, where at most ${ROUNDING_NOISE} was expected.`,
+    { hint: 'The file was removed. This is a fault of this program or of the disk: please try once more and report it.', details: { file: path, difference, allowed: ROUNDING_NOISE } },
+  );
+}

@@ -1,0 +1,78 @@
+/** Exports that follow a run, or that turn one model file into another: one target, verified, put where the user says. */
+import { existsSync, statSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { ExportTarget } from '../../../preload/contract/recipe';
+import type { Exported } from '../../../preload/contract/run';
+import { loadModel } from '../execution/loaded-model';
+import { openCheckpoint, type Checkpoint } from '../model/checkpoint';
+import { UsageError } from '../support/errors';
+import type { OnProgress } from '../support/progress';
+import { describeExport } from './describe-export';
+import { exportModel, shearedName } from './export-model';
+import type { RunFolder } from './run-folder';
+import { EVALUATION_FILE, evaluationSchema } from './stage-data';
+import { loadStageModel } from './steps/stage-model';
+import { withExecutor } from './use-model';
+import { checkIds } from './verify-model';
+
+export interface ExportRequestOptions {
+  readonly target: ExportTarget;
+  /** What to write; in a folder that exists already, something with the model's name is made. */
+  readonly out: string;
+  readonly threads: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/** Text on which re-opened files are compared when no run has text of its own. */
+const CHECK_TEXT =
+  'Once upon a time there was a small model that lived in a large machine. It had read many books, and when somebody asked, ' +
+  'it answered as well as it could. In 1984 the rain fell for 3 days; "Why?" said the cat. def add(a, b): return a + b. ';
+
+/** Exports the final model of a finished run. Throws UsageError when the run has not finished. */
+export async function exportRun(folder: RunFolder, options: ExportRequestOptions): Promise<Exported> {
+  const [recipe, result, evaluation] = [await folder.readRecipe(), await folder.readResult(), await folder.readJson(EVALUATION_FILE, evaluationSchema)];
+  const name = shearedName(recipe.model, result.removedFraction);
+  const path = freePath(options, name);
+  return withSource(recipe.model, async (source) => {
+    const model = await loadStageModel(folder, 'recovered');
+    await mkdir(dirname(path), { recursive: true });
+    const exported = await withExecutor(options.threads, (executor) => exportModel(executor, { ...options, model, source, path, checkIds: evaluation.checkIds }));
+    return describeExport(exported, { name, source, recipe, figures: result });
+  });
+}
+
+/** Writes a model in another format. */
+export async function exportCheckpoint(modelPath: string, options: ExportRequestOptions): Promise<Exported> {
+  return withSource(modelPath, async (source) => {
+    const path = freePath(options, source.name.replace(/\.gguf$/i, ''));
+    const ids = await checkIds(source, CHECK_TEXT);
+    const model = await loadModel(source, options.signal === undefined ? {} : { signal: options.signal });
+    await mkdir(dirname(path), { recursive: true });
+    return withExecutor(options.threads, (executor) => exportModel(executor, { ...options, model, source, path, checkIds: ids }));
+  });
+}
+
+async function withSource<Value>(path: string, work: (source: Checkpoint) => Promise<Value>): Promise<Value> {
+  const source = await openCheckpoint(path);
+  try {
+    return await work(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Where the export goes: into a folder that exists under a name of its own, else exactly where the user says. */
+function freePath({ target, out }: ExportRequestOptions, name: string): string {
+  const own = `${name}-${target.dtype.toLowerCase()}${target.format === 'gguf' ? '.gguf' : ''}`;
+  const exact = target.format === 'safetensors' || /\.gguf$/i.test(out);
+  const path = exact && !existsSync(out) ? out : join(out, own);
+  if (existsSync(path) || (exact && existsSync(out) && !statSync(out).isDirectory())) {
+    throw new UsageError(`${existsSync(path) ? path : out} exists already.`, {
+      hint: 'Choose a name that does not exist yet: nothing of yours is ever overwritten.',
+      details: { file: path },
+    });
+  }
+  return path;
+}

@@ -1,0 +1,49 @@
+/** Models kept in memory while a person tries texts with them, so that each prompt does not load gigabytes anew. */
+import { stat } from 'node:fs/promises';
+import { Executor } from '../execution/executor';
+import { loadUsableModel, type UsableModel } from './use-model';
+
+/** Before and after: more are not compared at a time. */
+const MOST_MODELS = 2;
+
+interface Kept {
+  readonly path: string;
+  readonly changedMs: number;
+  readonly usable: Promise<UsableModel>;
+}
+
+/** Keeps the models used last, and one executor for them. */
+export class ModelCache {
+  private kept: Kept[] = [];
+  private executor: Promise<Executor> | null = null;
+
+  constructor(private readonly threads: number) {}
+
+  /** A model in memory, loaded if need be. A model that changed on disk is loaded again. */
+  async use(path: string, signal?: AbortSignal): Promise<{ usable: UsableModel; executor: Executor }> {
+    const { mtimeMs } = await stat(path);
+    let found = this.kept.find((one) => one.path === path && one.changedMs === mtimeMs);
+    if (found === undefined) {
+      // Room first: the two old ones and the new one together may not fit into memory.
+      this.kept = this.kept.filter((one) => one.path !== path).slice(0, MOST_MODELS - 1);
+      found = { path, changedMs: mtimeMs, usable: loadUsableModel(path, { signal }) };
+    }
+    const chosen = found;
+    this.kept = [chosen, ...this.kept.filter((one) => one !== chosen)];
+    this.executor ??= Executor.create({ threads: this.threads });
+    try {
+      return { usable: await chosen.usable, executor: await this.executor };
+    } catch (error) {
+      this.kept = this.kept.filter((one) => one !== chosen);
+      throw error;
+    }
+  }
+
+  /** Lets everything go: a run needs the memory, or the program ends. */
+  async clear(): Promise<void> {
+    this.kept = [];
+    const executor = this.executor;
+    this.executor = null;
+    if (executor !== null) await (await executor).dispose();
+  }
+}

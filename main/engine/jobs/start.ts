@@ -1,0 +1,83 @@
+/** From a recipe to a run: checked against this machine first, then started or continued. */
+import * as v from 'valibot';
+import type { Recipe } from '../../../preload/contract/recipe';
+import { estimateSchema, stageSchema, type Estimate, type RunEvent, type RunResult } from '../../../preload/contract/run';
+import { openCheckpoint } from '../model/checkpoint';
+import { UsageError } from '../support/errors';
+import { estimateRun, refuseIfImpossible, type Speed } from './estimate';
+import type { StageEstimate } from './progress-meter';
+import { executeRun } from './run';
+import { RunFolder, canContinue } from './run-folder';
+import { createSteps } from './steps';
+import { probeSpeed } from './steps/probe';
+
+/** What running needs besides a recipe. */
+export interface JobOptions {
+  readonly runsFolder: string;
+  readonly threads: number;
+  /** See `ExecuteOptions.signal`. */
+  readonly signal: AbortSignal;
+  readonly emit: (event: RunEvent) => void;
+}
+
+const ESTIMATE_FILE = 'estimate.json';
+
+/**
+ * What a run of this recipe will take and what speaks against it. `speed` skips the probe, which takes some seconds.
+ * @throws what `openCheckpoint` throws for a model that cannot be opened.
+ */
+export async function checkRecipe(recipe: Recipe, runsFolder: string, speed?: Speed): Promise<{ estimate: Estimate; speed: Speed }> {
+  const checkpoint = await openCheckpoint(recipe.model);
+  try {
+    const measured = speed ?? (await probeSpeed(checkpoint, recipe));
+    return { speed: measured, estimate: await estimateRun({ config: checkpoint.config, recipe, speed: measured, runsFolder }) };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/**
+ * Makes the folder of a new run after checking that it can succeed.
+ * @throws ResourceError, PlanError, NotFoundError or UsageError with everything that speaks against it.
+ */
+export async function prepareRun(recipe: Recipe, runsFolder: string, speed?: Speed): Promise<RunFolder> {
+  const { estimate } = await checkRecipe(recipe, runsFolder, speed);
+  refuseIfImpossible(estimate);
+  const folder = await RunFolder.create(runsFolder, recipe);
+  await folder.writeJson(ESTIMATE_FILE, estimate);
+  return folder;
+}
+
+/** Opens a run that stopped before its end. Throws NotFoundError, or UsageError when it is done or going on. */
+export async function reopenRun(runId: string, runsFolder: string): Promise<RunFolder> {
+  const folder = RunFolder.open(runsFolder, runId);
+  const { state } = await folder.readStatus();
+  if (!canContinue(state)) {
+    throw new UsageError(state === 'done' ? `Run ${runId} has finished: there is nothing to continue.` : `Run ${runId} is going on already.`, {
+      details: { run: runId, state },
+    });
+  }
+  return folder;
+}
+
+/** Executes a prepared or reopened run to its end. */
+export async function executeFolder(folder: RunFolder, options: Omit<JobOptions, 'runsFolder'>): Promise<RunResult> {
+  const recipe = await folder.readRecipe();
+  return executeRun(folder, createSteps(recipe), { ...options, estimates: await readEstimates(folder) });
+}
+
+/** Starts a new run and waits for its result. */
+export async function startRun(recipe: Recipe, options: JobOptions): Promise<RunResult> {
+  return executeFolder(await prepareRun(recipe, options.runsFolder), options);
+}
+
+/** Continues a run after its last finished stage and waits for its result. */
+export async function continueRun(runId: string, options: JobOptions): Promise<RunResult> {
+  return executeFolder(await reopenRun(runId, options.runsFolder), options);
+}
+
+async function readEstimates(folder: RunFolder): Promise<StageEstimate[]> {
+  if (!folder.has(ESTIMATE_FILE)) return [];
+  const { perStage } = await folder.readJson(ESTIMATE_FILE, estimateSchema);
+  return perStage.flatMap(({ stage, seconds }) => (v.is(stageSchema, stage) ? [{ stage, seconds }] : []));
+}

@@ -1,0 +1,134 @@
+/** Checks a model on disk: it opens, computes ordinary numbers, and, against another, gives the same answers. */
+import { Executor } from '../execution/executor';
+import { loadModel } from '../execution/loaded-model';
+import { computeLogits } from '../evaluation/logits';
+import { ROUNDING_NOISE, areFinite, compareLogits, roundedView } from '../export/verify';
+import { openCheckpoint, type Checkpoint } from '../model/checkpoint';
+import type { ModelConfig } from '../model/config';
+import { throwIfCancelled } from '../support/progress';
+import type { WrittenType } from '../tensors/elements';
+import { loadCheckpointTokenizer } from './checkpoint-tokenizer';
+import { CHECK_TOKENS } from './export-model';
+
+/** Something in which a model is not as it should be. */
+export interface Difference {
+  /** `logits`, or the name of a size. */
+  readonly what: string;
+  readonly message: string;
+  /** Null where it is not an ordinary number. */
+  readonly found: number | null;
+  readonly expected: number;
+}
+
+export interface Verification {
+  readonly ok: boolean;
+  readonly differences: readonly Difference[];
+  /** Largest difference of the logits from the other model's; null where there was nothing to compare. */
+  readonly maxLogitDifference: number | null;
+  /** What rounding to the two files' element types explains. */
+  readonly allowedDifference: number;
+}
+
+export interface VerifyOptions {
+  readonly against?: string | undefined;
+  /** Text to compute on; it is cut to the model's length. */
+  readonly text: string;
+  readonly threads: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Verifies the model at `path`. Throws what `openCheckpoint` throws when a model cannot be opened at all. */
+export async function verifyModel(path: string, options: VerifyOptions): Promise<Verification> {
+  const executor = await Executor.create({ threads: options.threads });
+  const opened: Checkpoint[] = [];
+  const open = async (place: string): Promise<Checkpoint> => {
+    const checkpoint = await openCheckpoint(place);
+    opened.push(checkpoint);
+    return checkpoint;
+  };
+  try {
+    const model = await open(path);
+    const ids = await checkIds(model, options.text);
+    const logits = await logitsOf(executor, model, ids, options.signal);
+    if (!areFinite(logits)) return failed([notFinite(path)]);
+    if (options.against === undefined) return { ok: true, differences: [], maxLogitDifference: null, allowedDifference: 0 };
+
+    const other = await open(options.against);
+    const sizes = sizeDifferences(model.config, other.config);
+    if (sizes.length > 0) return failed(sizes);
+    const expected = await logitsOf(executor, other, ids, options.signal);
+    const { maxDifference } = compareLogits(expected, logits);
+    // Either file may be the rounded one: what the coarser element type does to the finer weights is no fault.
+    const explained = Math.max(
+      compareLogits(expected, await roundedLogits(executor, other, model, ids, expected, options.signal)).maxDifference,
+      compareLogits(logits, await roundedLogits(executor, model, other, ids, logits, options.signal)).maxDifference,
+    );
+    const allowedDifference = explained + ROUNDING_NOISE;
+    const ok = maxDifference <= allowedDifference;
+    const difference: Difference = {
+      what: 'logits', found: maxDifference, expected: allowedDifference,
+      message: `The logits differ by ${maxDifference.toPrecision(3)}; the element types of the files explain ${allowedDifference.toPrecision(3)}.`,
+    };
+    return { ok, differences: ok ? [] : [difference], maxLogitDifference: maxDifference, allowedDifference };
+  } finally {
+    for (const checkpoint of opened) await checkpoint.close();
+    await executor.dispose();
+  }
+}
+
+/** The first ids of a text in a model's own vocabulary, as many as a check needs and the model allows. */
+export async function checkIds(checkpoint: Checkpoint, text: string): Promise<number[]> {
+  const tokenizer = await loadCheckpointTokenizer(checkpoint);
+  const { vocabulary, maxPositions } = checkpoint.config;
+  return tokenizer
+    .encode(text)
+    .filter((id) => id < vocabulary)
+    .slice(0, Math.min(CHECK_TOKENS, maxPositions));
+}
+
+async function logitsOf(executor: Executor, checkpoint: Checkpoint, ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array> {
+  throwIfCancelled(signal);
+  return computeLogits(executor, await loadModel(checkpoint, signal === undefined ? {} : { signal }), ids);
+}
+
+async function roundedLogits(
+  executor: Executor, checkpoint: Checkpoint, like: Checkpoint, ids: readonly number[], exact: Float32Array, signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const type = writtenType(like);
+  if (type === 'F32') return exact;
+  throwIfCancelled(signal);
+  const vectors = like.kind === 'gguf' ? 'F32' : type;
+  return computeLogits(executor, await loadModel(roundedView(checkpoint, type, vectors)), ids);
+}
+
+/** The element type of most of a file's weights, as far as rounding to it can be repeated. */
+function writtenType(checkpoint: Checkpoint): WrittenType {
+  const [largest] = checkpoint.storedTypes.keys();
+  return largest === 'F16' || largest === 'BF16' ? largest : 'F32';
+}
+
+function sizeDifferences(found: ModelConfig, expected: ModelConfig): Difference[] {
+  const differences: Difference[] = [];
+  const compare = (what: string, one: number, other: number): void => {
+    if (one !== other) differences.push({ what, found: one, expected: other, message: `The ${what} is ${one}, and ${other} in the other model.` });
+  };
+  compare('vocabulary', found.vocabulary, expected.vocabulary);
+  compare('hidden width', found.hidden, expected.hidden);
+  compare('number of layers', found.layers.length, expected.layers.length);
+  for (const [index, layer] of found.layers.entries()) {
+    const other = expected.layers[index];
+    if (other === undefined) continue;
+    compare(`number of heads of layer ${index + 1}`, layer.heads, other.heads);
+    compare(`number of key/value heads of layer ${index + 1}`, layer.kvHeads, other.kvHeads);
+    compare(`feed-forward width of layer ${index + 1}`, layer.ffn, other.ffn);
+  }
+  return differences;
+}
+
+function notFinite(path: string): Difference {
+  return { what: 'logits', found: null, expected: 0, message: `${path} opens, but computes numbers that are infinite or not numbers: its weights are damaged.` };
+}
+
+function failed(differences: readonly Difference[]): Verification {
+  return { ok: false, differences, maxLogitDifference: null, allowedDifference: 0 };
+}
