@@ -1,0 +1,133 @@
+/** What people type: options checked, recipes made of them, progress shown. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Arguments } from '../../../main/cli/arguments';
+import { exportTarget, recipeFromArguments } from '../../../main/cli/recipe-options';
+import { ProgressDisplay } from '../../../main/cli/terminal';
+import { columns } from '../../../main/cli/words';
+import type { Recipe } from '../../../preload/contract/recipe';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'shear-cli-'));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+const OPTIONS = {
+  out: { type: 'string' }, ratio: { type: 'string' }, 'target-bytes': { type: 'string' }, recipe: { type: 'string' },
+  data: { type: 'string', multiple: true }, ids: { type: 'string', multiple: true }, 'budget-tokens': { type: 'string' },
+  seed: { type: 'string' }, mode: { type: 'string' }, format: { type: 'string', multiple: true }, dtype: { type: 'string' },
+  prompt: { type: 'string', multiple: true },
+} as const;
+
+function recipe(...argv: string[]): Promise<Recipe> {
+  return recipeFromArguments(Arguments.parse(argv, OPTIONS, folder));
+}
+
+describe('a recipe from options', () => {
+  it('has absolute paths, names and weights', async () => {
+    const made = await recipe('tiny', '--out', 'small', '--ratio', '0.2', '--data', 'a/wiki.txt:2.5', '--data', 'b/wiki.txt', '--ids', 'code=c.json', '--ids', 'd.json');
+    expect(made.model).toBe(join(folder, 'tiny'));
+    expect(made.out).toBe(join(folder, 'small'));
+    expect(made.sources).toEqual([
+      { kind: 'text', path: join(folder, 'a/wiki.txt'), name: 'wiki', weight: 2.5, stage: 'pretraining' },
+      { kind: 'text', path: join(folder, 'b/wiki.txt'), name: 'wiki-2', weight: 1, stage: 'pretraining' },
+      { kind: 'ids', path: join(folder, 'c.json'), name: 'code', weight: 1, stage: 'pretraining' },
+      { kind: 'ids', path: join(folder, 'd.json'), name: 'd', weight: 1, stage: 'pretraining' },
+    ]);
+  });
+
+  it('keeps a colon that no number follows in the name of the file', async () => {
+    const [source] = (await recipe('tiny', '--out', 'o', '--ratio', '0.2', '--data', 'part: one.txt')).sources;
+    expect(source?.path).toBe(join(folder, 'part: one.txt'));
+  });
+
+  it('exports in every format that was asked for', async () => {
+    const made = await recipe('tiny', '--out', 'o', '--ratio', '0.2', '--data', 'a.txt', '--format', 'gguf', '--format', 'safetensors', '--dtype', 'f32');
+    expect(made.exports).toEqual([{ format: 'gguf', dtype: 'F32' }, { format: 'safetensors', dtype: 'F32' }]);
+  });
+
+  it('takes a recipe file, its paths from where it lies, and lets options override it', async () => {
+    await writeFile(join(folder, 'recipe.json'), JSON.stringify({
+      model: 'tiny', out: 'small', size: { kind: 'ratio', ratio: 0.3 }, budgetTokens: 5, seed: 7, sources: [{ kind: 'text', path: 'a.txt', name: 'a' }],
+    }));
+    const made = await recipe('--recipe', 'recipe.json', '--out', 'other', '--seed', '9');
+    expect(made).toMatchObject({ model: join(folder, 'tiny'), out: join(folder, 'other'), size: { ratio: 0.3 }, budgetTokens: 5, seed: 9 });
+    expect(made.sources[0]?.path).toBe(join(folder, 'a.txt'));
+  });
+
+  it('names everything that is wrong in a recipe file', async () => {
+    await writeFile(join(folder, 'recipe.json'), JSON.stringify({ model: 'tiny', out: 'o', size: { kind: 'ratio', ratio: 3 }, budgetTokens: -1, sources: [] }));
+    await expect(recipe('--recipe', 'recipe.json')).rejects.toMatchObject({ code: 'usage', message: expect.stringMatching(/size\.ratio.*budgetTokens/s) });
+  });
+
+  it.each([
+    [['--out', 'o', '--ratio', '0.2'], 'MODEL is missing'],
+    [['tiny', '--ratio', '0.2'], '--out is missing'],
+    [['tiny', '--out', 'o'], 'How small'],
+    [['tiny', '--out', 'o', '--ratio', '0.2', '--target-bytes', '5'], 'not both'],
+    [['tiny', '--out', 'o', '--ratio', '20%'], 'found "20%"'],
+    [['tiny', '--out', 'o', '--ratio', '2'], 'between 0 and 0.9'],
+    [['tiny', '--out', 'o', '--ratio', '0.2', '--mode', 'best'], '--mode is one of'],
+    [['tiny', 'second', '--out', 'o', '--ratio', '0.2'], 'one argument too many'],
+    [['tiny', '--out', 'o', '--ratio', '0.2', '--format', 'gguf', '--dtype', 'BF16'], 'not BF16'],
+  ])('is refused for %j', async (argv, message) => {
+    await expect(recipe(...argv)).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(message) });
+  });
+
+  it('is refused for an option that does not exist', () => {
+    expect(() => Arguments.parse(['--rattio', '1'], OPTIONS, folder)).toThrow("Unknown option '--rattio'");
+  });
+});
+
+describe('an export target', () => {
+  it('is F16 unless said otherwise', () => {
+    expect(exportTarget('gguf', undefined)).toEqual({ format: 'gguf', dtype: 'F16' });
+    expect(exportTarget('safetensors', 'bf16')).toEqual({ format: 'safetensors', dtype: 'BF16' });
+    expect(() => exportTarget('gguf', 'Q4')).toThrow('--dtype is one of');
+  });
+});
+
+describe('progress', () => {
+  function display(isTTY: boolean): { shown: string[]; progress: ProgressDisplay; at: (ms: number) => void } {
+    const shown: string[] = [];
+    let now = 0;
+    const output = { isTTY, columns: 60, write: (text: string) => shown.push(text) };
+    return { shown, progress: new ProgressDisplay(output, () => now), at: (ms) => { now = ms; } };
+  }
+
+  it('is a line now and then where there is no terminal', () => {
+    const { shown, progress, at } = display(false);
+    for (let ms = 0; ms <= 25_000; ms += 500) {
+      at(ms);
+      progress.show({ what: 'Pruning', overall: ms / 50_000, secondsLeft: 120 });
+    }
+    expect(shown).toEqual(['  0%  Pruning, about 2 min left\n', ' 20%  Pruning, about 2 min left\n', ' 40%  Pruning, about 2 min left\n']);
+  });
+
+  it('tells a new stage at once', () => {
+    const { shown, progress } = display(false);
+    progress.show({ what: 'Pruning', overall: 0.3, secondsLeft: null });
+    progress.show({ what: 'Recovering', overall: 0.5, secondsLeft: 30 });
+    expect(shown).toEqual([' 30%  Pruning\n', ' 50%  Recovering, about 30 s left\n']);
+  });
+
+  it('is a bar within the width of a terminal, and goes away', () => {
+    const { shown, progress } = display(true);
+    progress.show({ what: 'Recovering with a very long name that does not fit', overall: 0.5, secondsLeft: 7200 });
+    expect(shown[0]).toMatch(/^\r\[#{12}-{12}\] {2}50% {2}Recovering/);
+    expect(shown[0]?.length).toBeLessThanOrEqual(61);
+    progress.clear();
+    expect(shown[1]).toMatch(/^\r +\r$/);
+  });
+});
+
+describe('columns', () => {
+  it('are aligned', () => {
+    expect(columns([['a', '1'], ['longer', '100']])).toBe('a         1\nlonger  100');
+  });
+});
