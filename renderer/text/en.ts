@@ -1,5 +1,5 @@
 /** Every English text of the window, by page. Words for people who have never trained a model. */
-import { counted, formatBytes, formatCompact, formatCount, formatDuration, formatFigure, formatPercent, formatWholePercent } from './format';
+import { counted, formatBytes, formatCompact, formatCount, formatDuration, formatFigure, formatPercent, formatTimes, formatWholePercent } from './format';
 
 export const en = {
   app: {
@@ -117,10 +117,11 @@ export const en = {
     picture: 'Where its parameters are',
     pictureSummary: (attention: number, mlp: number) =>
       `In each layer, ${formatWholePercent(attention / Math.max(1, attention + mlp))} of the parameters are in attention and ${formatWholePercent(mlp / Math.max(1, attention + mlp))} in the feed-forward part. Shear removes from both.`,
+    pictureNote: (inLayers: number, all: number) =>
+      `${formatCompact(inLayers)} of the ${formatCompact(all)} parameters are in these layers; most of the rest is the vocabulary table.`,
     attention: 'Attention',
     mlp: 'Feed-forward',
     layer: 'Layer',
-    other: 'Choose another model',
     wayOut: 'Solve the problems above, or choose another model.',
   },
   size: {
@@ -279,10 +280,10 @@ export const en = {
       `${formatPercent(removed)} of the layers’ parameters are gone. The model went from ${formatBytes(before)} to ${formatBytes(after)}.`,
     size: 'Size',
     parameters: 'Parameters',
-    speed: 'Speed',
+    speed: 'Speed in tokens per second',
     speedValue: (tokens: number) => `${formatFigure(tokens)} tokens/s`,
     smaller: (share: number) => `${formatWholePercent(Math.abs(share))} ${share >= 0 ? 'less' : 'more'}`,
-    faster: (times: number) => (times >= 1 ? `${formatFigure(times)} times as fast` : `${formatFigure(1 / times)} times slower`),
+    faster: (times: number) => `${formatTimes(times)} times as fast`,
     before: 'Before',
     after: 'After',
     perplexity: 'Perplexity on each text',

@@ -7,6 +7,7 @@ const short = new Intl.NumberFormat(LOCALE, { notation: 'compact', maximumSignif
 const percent = new Intl.NumberFormat(LOCALE, { style: 'percent', maximumFractionDigits: 1 });
 const wholePercent = new Intl.NumberFormat(LOCALE, { style: 'percent', maximumFractionDigits: 0 });
 const significant = new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 4 });
+const times = new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 2 });
 const tiny = new Intl.NumberFormat(LOCALE, { notation: 'scientific', maximumSignificantDigits: 2 });
 const date = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'short' });
 const plural = new Intl.PluralRules(LOCALE);
@@ -56,6 +57,11 @@ export function formatWholePercent(share: number): string {
 export function formatFigure(value: number): string {
   if (!Number.isFinite(value)) return '–';
   return value !== 0 && Math.abs(value) < 1e-3 ? tiny.format(value) : significant.format(value);
+}
+
+/** How many times, to two digits: 1.2. */
+export function formatTimes(value: number): string {
+  return times.format(value);
 }
 
 /** Two decimals, for cells of maps. */
