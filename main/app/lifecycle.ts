@@ -65,6 +65,12 @@ class Application {
     app.on('window-all-closed', () => {
       app.quit();
     });
+    // The system or a terminal asks to leave: there is nobody to answer a question.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        void this.leave();
+      });
+    }
     this.openWindow();
   }
 
@@ -81,13 +87,18 @@ class Application {
     });
   }
 
-  /** Asks if a run is going on, then ends the engine in order before the window goes. */
+  /** Asks if a run is going on, then leaves. */
   private async close(window: BrowserWindow): Promise<void> {
     if (this.engine.isBusy && !(await confirmStop(window))) return;
     window.hide();
+    await this.leave();
+  }
+
+  /** Ends the engine in order, then the program. */
+  private async leave(): Promise<void> {
     await this.engine.stop();
     this.mayClose = true;
-    window.close();
+    app.quit();
   }
 
   private forward(event: EngineEvent): void {

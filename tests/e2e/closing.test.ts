@@ -64,20 +64,22 @@ test('closing the window during a run asks, and the run that was stopped is kept
   }
 });
 
-test('a run of a program that was killed can be continued at its last stage', async () => {
-  const app = await launchApp();
-  try {
-    const runId = await startLongRun(app);
-    await app.kill();
+for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+  test(`a run of a program that was ended by ${signal} can be continued at its last stage`, async () => {
+    const app = await launchApp();
+    try {
+      const runId = await startLongRun(app);
+      await app.kill(signal);
 
-    const again = await launchApp({ folder: app.folder });
-    const [kept] = await call(again.page, 'runs.list', {});
-    expect(kept).toMatchObject({ runId, state: 'interrupted' });
-    expect(kept?.lastStage).not.toBeNull();
-    await call(again.page, 'runs.continue', { runId });
-    expect(await call(again.page, 'runs.list', {})).toMatchObject([{ runId, state: 'running' }]);
-    await again.close();
-  } finally {
-    await rm(app.folder, { recursive: true, force: true });
-  }
-});
+      const again = await launchApp({ folder: app.folder });
+      const [kept] = await call(again.page, 'runs.list', {});
+      expect(kept).toMatchObject({ runId, state: 'interrupted' });
+      expect(kept?.lastStage).not.toBeNull();
+      await call(again.page, 'runs.continue', { runId });
+      expect(await call(again.page, 'runs.list', {})).toMatchObject([{ runId, state: 'running' }]);
+      await again.close();
+    } finally {
+      await rm(app.folder, { recursive: true, force: true });
+    }
+  });
+}

@@ -24,8 +24,8 @@ export interface RunningApp {
   readonly runsFolder: string;
   /** Ends the program in order, without a question, and removes its folders. */
   close(): Promise<void>;
-  /** Ends every process of the program at once, as a power cut does; its folders stay. */
-  kill(): Promise<void>;
+  /** Ends the program by a signal, at once (as a power cut does) unless another is named; its folders stay. */
+  kill(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
 }
 
 /** Options of a start. */
@@ -64,12 +64,12 @@ export async function launchApp(options: LaunchOptions = {}): Promise<RunningApp
       await electron.close();
       await rm(folder, { recursive: true, force: true });
     },
-    kill: async () => {
+    kill: async (signal = 'SIGKILL') => {
       const gone = new Promise<void>((resolve) => {
         if (child.exitCode !== null || child.signalCode !== null) resolve();
         else child.once('exit', () => { resolve(); });
       });
-      child.kill('SIGKILL');
+      child.kill(signal);
       await gone;
     },
   };
