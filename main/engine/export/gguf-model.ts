@@ -1,15 +1,166 @@
 /** Writes a model as one GGUF file that llama.cpp and the programs built on it open. */
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { inferEntry } from '../formats/gguf/value-writer';
+import type { GgufEntry, GgufValue } from '../formats/gguf/types';
+import { GGUF_ALIGNMENT, encodeGgufHeader, writeGguf, type GgufTensorToWrite } from '../formats/gguf/writer';
+import { alignUp } from '../formats/tensor-stream';
+import { requireDiskSpace, requireFreeTarget } from '../formats/whole-file';
+import { ggufTokenizerEntries } from '../model/carried-tokenizer';
 import type { Checkpoint } from '../model/checkpoint';
-import type { ModelView } from '../model/view';
-import { InternalError } from '../support/errors';
+import type { ModelConfig } from '../model/config';
+import type { Family } from '../model/families/family';
+import { FAMILIES, PER_LAYER_GGUF, familyNamed, globalName, isUniform, layerName } from '../model/families/index';
+import { ROPE_FACTORS_NAME } from '../model/gguf-config';
+import { globalWeightShape, layerWeightShape } from '../model/match-tensors';
+import { frequencyFactors, uniformFactor } from '../model/rope';
+import { hasRotaryRows, toInterleaved } from '../model/rotary-rows';
+import { globalRoles, layerRoles, type ModelView } from '../model/view';
+import { UnsupportedError } from '../support/errors';
+import { PLAIN_TYPE_BYTES } from '../tensors/elements';
+import { elementCount } from '../tensors/shape';
 import type { WriteOptions, WrittenFile } from './written';
 
-/** Writes `view` into the file `path`, whole or not at all; tokenizer and descriptions come from `source`. */
-export function writeGgufModel(
+type GgufMatrixType = 'F16' | 'F32';
+
+/** Numbers of `general.file_type` (llama.h, enum llama_ftype). */
+const FILE_TYPES: Readonly<Record<GgufMatrixType, number>> = { F32: 0, F16: 1 };
+/** Entries of a source that describe its file instead of the model. */
+const FILE_ENTRIES = new Set([
+  'general.architecture', 'general.file_type', 'general.quantization_version', 'general.size_label', 'general.alignment',
+]);
+
+/**
+ * Writes `view` into the file `path`, whole or not at all; tokenizer and descriptions come from `source`. Matrices
+ * take `dtype`, vectors stay F32. Throws UnsupportedError for what the format cannot state, ResourceError for a full
+ * disk, UsageError if there is something at `path`, CancelledError.
+ */
+export async function writeGgufModel(
   view: ModelView,
   source: Checkpoint,
   path: string,
-  options: WriteOptions<'F16' | 'F32'>,
+  options: WriteOptions<GgufMatrixType>,
 ): Promise<WrittenFile[]> {
-  return Promise.reject(new InternalError(`not written yet: ${path} ${options.dtype} ${source.path} ${view.config.family}`));
+  const { dtype, signal, onProgress } = options;
+  await requireFreeTarget(path, options.replace ?? false);
+  const target = chooseTarget(view.config);
+  const entries = new Map<string, GgufEntry>([
+    ...describeGeneral(source, target.architecture, dtype),
+    ...describeModel(view.config, target.architecture),
+    ...(await ggufTokenizerEntries(source, view.config.vocabulary)),
+  ]);
+  const tensors = planTensors(view, target.family, dtype);
+  const total =
+    encodeGgufHeader(entries, tensors).byteLength +
+    tensors.reduce((sum, { shape, type }) => sum + alignUp(elementCount(shape) * PLAIN_TYPE_BYTES[type], GGUF_ALIGNMENT), 0);
+  await requireDiskSpace(path, total);
+  await mkdir(dirname(path), { recursive: true });
+  const sizeBytes = await writeGguf(path, entries, tensors, {
+    signal,
+    onBytes: (done) => onProgress?.({ done, total }),
+  });
+  return [{ path, sizeBytes }];
+}
+
+interface Target {
+  readonly architecture: string;
+  /** Whose names and row order the architecture uses. */
+  readonly family: Family;
+}
+
+/** The model's own architecture if that can state it, else another of the same mathematics. */
+function chooseTarget(config: ModelConfig): Target {
+  if (!isUniform(config)) return PER_LAYER_GGUF;
+  const needsFactors = uniformFactor(frequencyFactors(config.rope)) === null;
+  const holds = ({ gguf }: Family): boolean =>
+    [...config.biases].every((role) => gguf.biases.includes(role)) && (!needsFactors || gguf.readsRopeFactors);
+  const family = [familyNamed(config.family), ...FAMILIES].find(holds);
+  if (family === undefined) {
+    throw new UnsupportedError('No GGUF architecture has the biases and rotary factors of this model.', {
+      hint: 'Export as safetensors instead.',
+      details: { feature: 'biases', found: [...config.biases] },
+    });
+  }
+  return { architecture: family.gguf.architecture, family };
+}
+
+function describeGeneral(
+  source: Checkpoint,
+  architecture: string,
+  dtype: GgufMatrixType,
+): ReadonlyMap<string, GgufEntry> {
+  const entries = new Map<string, GgufEntry>([['general.architecture', inferEntry(architecture)]]);
+  if (source.metadata.kind === 'gguf') {
+    for (const [key, entry] of source.metadata.entries) {
+      if (key.startsWith('general.') && !FILE_ENTRIES.has(key)) entries.set(key, entry);
+    }
+  } else {
+    entries.set('general.type', inferEntry('model'));
+    entries.set('general.name', inferEntry(source.name));
+    // A licence file's name is no licence: only a stated one goes in.
+    if (source.licence !== 'unknown' && !source.sideFiles.has(source.licence)) {
+      entries.set('general.license', inferEntry(source.licence));
+    }
+  }
+  entries.set('general.file_type', inferEntry(FILE_TYPES[dtype]));
+  return entries;
+}
+
+function describeModel(config: ModelConfig, architecture: string): ReadonlyMap<string, GgufEntry> {
+  const entries = new Map<string, GgufEntry>();
+  const put = (key: string, value: GgufValue): void => void entries.set(`${architecture}.${key}`, inferEntry(value));
+  const putFloat = (key: string, value: number): void =>
+    void entries.set(`${architecture}.${key}`, { type: 'float32', value });
+  const widths = (values: readonly number[]): GgufValue => (isUniform(config) ? (values[0] ?? 0) : Int32Array.from(values));
+
+  put('vocab_size', config.vocabulary);
+  put('context_length', config.maxPositions);
+  put('embedding_length', config.hidden);
+  put('block_count', config.layers.length);
+  put('feed_forward_length', widths(config.layers.map((layer) => layer.ffn)));
+  put('attention.head_count', widths(config.layers.map((layer) => layer.heads)));
+  put('attention.head_count_kv', widths(config.layers.map((layer) => layer.kvHeads)));
+  // Always stated: readers otherwise divide the hidden width by the head count, which pruning makes wrong.
+  put('attention.key_length', config.headDim);
+  put('attention.value_length', config.headDim);
+  put('rope.dimension_count', config.headDim);
+  putFloat('attention.layer_norm_rms_epsilon', config.rmsEpsilon);
+  putFloat('rope.freq_base', config.rope.theta);
+  const stretch = uniformFactor(frequencyFactors(config.rope)) ?? 1;
+  if (stretch !== 1) {
+    put('rope.scaling.type', 'linear');
+    putFloat('rope.scaling.factor', stretch);
+  }
+  return entries;
+}
+
+/** All weights in the order embedding, rotary factors, layers, final norm, head. */
+function planTensors(view: ModelView, { gguf }: Family, dtype: GgufMatrixType): GgufTensorToWrite[] {
+  const { config } = view;
+  const typeOf = (shape: readonly number[]): GgufMatrixType => (shape.length > 1 ? dtype : 'F32');
+  const globals = globalRoles(config).map((role): GgufTensorToWrite => {
+    const shape = globalWeightShape(config, role);
+    return { name: globalName(gguf.names, role), type: typeOf(shape), shape, read: async () => (await view.readGlobal(role)).data };
+  });
+  const layers = config.layers.flatMap((_, layer) =>
+    layerRoles(config).map((role): GgufTensorToWrite => {
+      const shape = layerWeightShape(config, layer, role);
+      const isMoved = gguf.rotaryRows === 'interleaved' && hasRotaryRows(role);
+      return {
+        name: layerName(gguf.names, layer, role),
+        type: typeOf(shape),
+        shape,
+        read: async () => {
+          const { data } = await view.readLayer(layer, role);
+          return isMoved ? toInterleaved(data, config.headDim, shape[1] ?? 1) : data;
+        },
+      };
+    }),
+  );
+  const factors = frequencyFactors(config.rope);
+  const rotary: GgufTensorToWrite[] =
+    uniformFactor(factors) !== null
+      ? []
+      : [{ name: ROPE_FACTORS_NAME, type: 'F32', shape: [factors.length], read: () => Promise.resolve(Float32Array.from(factors)) }];
+  return [...globals.slice(0, 1), ...rotary, ...layers, ...globals.slice(1)];
 }

@@ -11,7 +11,8 @@ import { GGUF_MAGIC } from './reader';
 import type { GgufEntry } from './types';
 import { ByteBuilder, writeEntry } from './value-writer';
 
-const ALIGNMENT = 32;
+/** Every tensor's data starts at a multiple of this many bytes. */
+export const GGUF_ALIGNMENT = 32;
 const VERSION = 3;
 
 /** A tensor for a GGUF file; bfloat16 is left out because not every reader computes with it. */
@@ -38,9 +39,9 @@ export function encodeGgufHeader(
     for (const size of [...shape].reverse()) builder.uint64(size);
     builder.uint32(WRITTEN_TYPE_NUMBERS[type]);
     builder.uint64(offset);
-    offset += alignUp(elementCount(shape) * PLAIN_TYPE_BYTES[type], ALIGNMENT);
+    offset += alignUp(elementCount(shape) * PLAIN_TYPE_BYTES[type], GGUF_ALIGNMENT);
   }
-  builder.bytes(new Uint8Array(alignUp(builder.sizeBytes, ALIGNMENT) - builder.sizeBytes));
+  builder.bytes(new Uint8Array(alignUp(builder.sizeBytes, GGUF_ALIGNMENT) - builder.sizeBytes));
   return builder.build();
 }
 
@@ -56,6 +57,6 @@ export async function writeGguf(
 ): Promise<number> {
   return writeWholeFile(path, async (file) => {
     await file.write(encodeGgufHeader(entries, tensors));
-    await streamTensors(file, tensors, ALIGNMENT, options);
+    await streamTensors(file, tensors, GGUF_ALIGNMENT, options);
   });
 }

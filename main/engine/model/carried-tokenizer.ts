@@ -1,0 +1,66 @@
+/**
+ * The tokenizer and the small files that a model takes along into another form: byte for byte where the form stays
+ * the same, translated where it changes.
+ */
+import { readFile } from 'node:fs/promises';
+import { inferEntry } from '../formats/gguf/value-writer';
+import type { GgufEntry, GgufValue } from '../formats/gguf/types';
+import { parseJsonObject } from '../formats/json';
+import { ggufToTokenizerConfig, ggufToTokenizerJson } from '../tokenizer/gguf-to-json';
+import { tokenizerJsonToGguf } from '../tokenizer/json-to-gguf';
+import type { Checkpoint } from './checkpoint';
+
+const TOKENIZER_PREFIX = 'tokenizer.';
+
+/**
+ * The `tokenizer.*` entries for a GGUF file with `rows` embedding rows. Without a tokenizer.json the entries say that
+ * there is no vocabulary. Throws UnsupportedError for tokenizers that GGUF cannot state.
+ */
+export async function ggufTokenizerEntries(
+  source: Checkpoint,
+  rows: number,
+): Promise<ReadonlyMap<string, GgufEntry>> {
+  if (source.metadata.kind === 'gguf') {
+    return new Map([...source.metadata.entries].filter(([key]) => key.startsWith(TOKENIZER_PREFIX)));
+  }
+  const path = source.sideFiles.get('tokenizer.json');
+  if (path === undefined) return new Map([['tokenizer.ggml.model', inferEntry('no_vocab')]]);
+  const tokenizer = parseJsonObject(await readFile(path), 'tokenizer.json');
+  return tokenizerJsonToGguf(tokenizer, await tokenizerConfigOf(source), rows);
+}
+
+/** The files, by name, that complete a Hugging Face folder besides config.json and the weights. */
+export async function huggingfaceSideFiles(source: Checkpoint): Promise<ReadonlyMap<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>();
+  if (source.metadata.kind === 'huggingface') {
+    for (const [name, path] of source.sideFiles) files.set(name, await readFile(path));
+    return files;
+  }
+  const values = new Map<string, GgufValue>();
+  for (const [key, { value }] of source.metadata.entries) values.set(key, value);
+  if (values.has('tokenizer.ggml.tokens')) {
+    files.set('tokenizer.json', encodeJson(ggufToTokenizerJson(values)));
+    files.set('tokenizer_config.json', encodeJson(ggufToTokenizerConfig(values)));
+  }
+  const { bosId, eosIds } = source.config;
+  const generation = {
+    ...(bosId === null ? {} : { bos_token_id: bosId }),
+    ...(eosIds.length === 0 ? {} : { eos_token_id: eosIds.length === 1 ? eosIds[0] : eosIds }),
+  };
+  files.set('generation_config.json', encodeJson(generation));
+  return files;
+}
+
+/** Readable JSON with a final line break, as every program writes it into model folders. */
+export function encodeJson(value: unknown): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** tokenizer_config.json, with the chat template that newer folders keep in a file of its own. */
+async function tokenizerConfigOf(source: Checkpoint): Promise<Readonly<Record<string, unknown>> | null> {
+  const path = source.sideFiles.get('tokenizer_config.json');
+  const config = path === undefined ? null : parseJsonObject(await readFile(path), 'tokenizer_config.json');
+  const template = source.sideFiles.get('chat_template.jinja');
+  if (template === undefined) return config;
+  return { ...config, chat_template: await readFile(template, 'utf8') };
+}
