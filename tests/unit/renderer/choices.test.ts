@@ -1,0 +1,149 @@
+/** Size, texts, recipe: the choices of the wizard. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CallError } from '../../../renderer/state/bridge.svelte';
+import { Job } from '../../../renderer/state/job.svelte';
+import { budgetTokens, buildRecipe } from '../../../renderer/state/recipe';
+import { joinPath, sortDrop, uniqueName } from '../../../renderer/state/paths';
+import { SizeChoice } from '../../../renderer/state/size.svelte';
+import { TextsChoice } from '../../../renderer/state/texts.svelte';
+import { UndoQueue } from '../../../renderer/state/undo.svelte';
+import { FakeBridge, forecast, inspection, preview } from './fake-bridge';
+
+describe('the size', () => {
+  beforeEach(() => vi.useFakeTimers());
+  afterEach(() => vi.useRealTimers());
+
+  it('asks once for many quick changes', async () => {
+    const fake = new FakeBridge({ 'plan.size': ({ size }) => forecast(size.kind === 'ratio' ? size.ratio : 0) });
+    const size = new SizeChoice(fake, '/m');
+    for (const percent of [21, 22, 23, 30]) size.setPercent(percent);
+    await vi.runAllTimersAsync();
+    expect(fake.requests('plan.size')).toHaveLength(1);
+    expect(size.forecast?.removedFraction).toBe(0.3);
+  });
+
+  it('never lets a slow old answer overtake a new one', async () => {
+    const slowFirst = [500, 10];
+    const fake = new FakeBridge({
+      'plan.size': async ({ size }) => {
+        await new Promise((resolve) => setTimeout(resolve, slowFirst.shift()));
+        return forecast(size.kind === 'ratio' ? size.ratio : 0);
+      },
+    });
+    const size = new SizeChoice(fake, '/m');
+    size.setPercent(10);
+    await vi.advanceTimersByTimeAsync(200);
+    size.setPercent(40);
+    await vi.runAllTimersAsync();
+    expect(size.forecast?.removedFraction).toBe(0.4);
+  });
+
+  it('stays in its range and ignores what is no number', () => {
+    const size = new SizeChoice(new FakeBridge({}), '/m');
+    size.setPercent(99);
+    expect(size.percent).toBe(80);
+    size.setPercent(Number.NaN);
+    expect(size.percent).toBe(80);
+    size.setPercent(1);
+    expect(size.percent).toBe(5);
+  });
+
+  it('warns above one half only', () => {
+    const size = new SizeChoice(new FakeBridge({}), '/m');
+    size.setPercent(50);
+    expect(size.isRisky).toBe(false);
+    size.setPercent(51);
+    expect(size.isRisky).toBe(true);
+  });
+});
+
+describe('the texts', () => {
+  const fake = (): FakeBridge =>
+    new FakeBridge({
+      'texts.preview': ({ path }) => {
+        if (path.includes('bad')) throw new CallError({ code: 'text', message: 'Not UTF-8.', details: {} });
+        return preview(path, 1000, path.includes('chat') ? 'chat messages' : 'plain text');
+      },
+    });
+
+  it('are added once each, with names of their own', async () => {
+    const texts = new TextsChoice(fake(), '/m', new UndoQueue());
+    expect(await texts.add([{ path: '/a/x.txt' }, { path: '/b/x.txt' }, { path: '/a/x.txt' }])).toBe(2);
+    expect(texts.sources.map((source) => source.name)).toEqual(['x.txt', 'x.txt (2)']);
+    expect(texts.tokens).toBe(2000);
+    expect(texts.isReady).toBe(true);
+  });
+
+  it('block the way while one cannot be read, until it is removed or left out', async () => {
+    const texts = new TextsChoice(fake(), '/m', new UndoQueue());
+    await texts.add([{ path: '/good.txt' }, { path: '/bad.txt' }]);
+    expect(texts.isReady).toBe(false);
+    texts.sources[1]?.setWeight(0);
+    expect(texts.isReady).toBe(true);
+    expect(texts.used).toHaveLength(1);
+  });
+
+  it('come back to their place by undo', async () => {
+    const undo = new UndoQueue();
+    const texts = new TextsChoice(fake(), '/m', undo);
+    await texts.add([{ path: '/1.txt' }, { path: '/2.txt' }, { path: '/3.txt' }]);
+    const second = texts.sources[1];
+    if (second !== undefined) texts.remove(second, 'gone');
+    expect(texts.sources).toHaveLength(2);
+    undo.undo(undo.offers[0]?.id ?? 0);
+    expect(texts.sources.map((source) => source.path)).toEqual(['/1.txt', '/2.txt', '/3.txt']);
+  });
+
+  it('of conversations are recovered in the instruction stage', async () => {
+    const texts = new TextsChoice(fake(), '/m', new UndoQueue());
+    await texts.add([{ path: '/chat.jsonl' }, { path: '/book.txt' }]);
+    expect(texts.sources.map((source) => source.stage)).toEqual(['instruction', 'pretraining']);
+  });
+});
+
+describe('the recipe', () => {
+  it('trains whole steps within what the texts hold', () => {
+    expect(budgetTokens('normal', 100_000, 2048)).toBe(97 * 1024);
+    expect(budgetTokens('quick', 100_000, 2048)).toBe(24 * 1024);
+    expect(budgetTokens('normal', 100_000_000, 2048)).toBe(131_072);
+    expect(budgetTokens('quick', 10, 128)).toBe(8 * 4 * 128);
+  });
+
+  it('leaves out empty prompts and keeps sequences within the context', () => {
+    const recipe = buildRecipe({
+      model: '/m', contextLength: 128, ratio: 0.2, mode: 'quality', effort: 'quick', rank: 4, learningRate: 1e-3, seed: 7, out: '/o',
+      exports: [{ format: 'gguf', dtype: 'F16' }], prompts: 'Hello\n\n  there ',
+      sources: [{ path: '/t', name: 't', weight: 2, stage: 'instruction', isIds: true, tokens: 5000 }],
+    });
+    expect(recipe).toMatchObject({
+      prompts: ['Hello', 'there'], training: { length: 128, rank: 4, alpha: 8 }, sources: [{ kind: 'ids', weight: 2 }], mode: 'quality',
+    });
+  });
+
+  it('of the check keeps at least one file type', async () => {
+    const job = new Job(new FakeBridge({ 'models.inspect': ({ path }) => inspection(path) }), '/m', new UndoQueue());
+    await job.model.inspect();
+    job.check.toggleExport({ format: 'safetensors', dtype: 'F16' });
+    expect(job.check.exports).toHaveLength(1);
+    job.check.toggleExport({ format: 'gguf', dtype: 'F16' });
+    job.check.toggleExport({ format: 'safetensors', dtype: 'F16' });
+    expect(job.check.exports).toEqual([{ format: 'gguf', dtype: 'F16' }]);
+  });
+});
+
+describe('paths', () => {
+  it('of one folder’s shards are one model', () => {
+    const drop = sortDrop(['/m/model-00001-of-00002.safetensors', '/m/model-00002-of-00002.safetensors', '/m/config.json']);
+    expect(drop.leftOut).toEqual([]);
+    expect(drop.model).toBe('/m/model-00001-of-00002.safetensors');
+  });
+
+  it('keep the separator of their folder', () => {
+    expect(joinPath('C:\\out', 'x')).toBe('C:\\out\\x');
+    expect(joinPath('/out/', 'x')).toBe('/out/x');
+  });
+
+  it('get a number when their name is taken', () => {
+    expect(uniqueName('a', ['a', 'a (2)'])).toBe('a (3)');
+  });
+});
