@@ -1,7 +1,8 @@
 /** `shear export`: writes a model, or the result of a run, in another format. */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { exportCheckpoint, exportRun } from '../../engine/jobs/export-request';
+import { exportCheckpoint } from '../../engine/jobs/export-request';
+import { exportRun } from '../../engine/jobs/export-run';
 import { RunFolder } from '../../engine/jobs/run-folder';
 import { UsageError } from '../../engine/support/errors';
 import type { Command } from '../command';

@@ -27,7 +27,7 @@ export function exampleFolder(): string {
     candidates.push(join(folder, 'resources', 'example'));
     if (folder === dirname(folder)) break;
   }
-  const found = candidates.find((candidate) => existsSync(join(candidate, 'texts', 'index.json')));
+  const found = candidates.find((candidate) => existsSync(join(candidate, 'model', 'config.json')));
   if (found === undefined) {
     throw new NotFoundError('The example that comes with this program is missing.', { hint: 'Install the program again.' });
   }

@@ -1,4 +1,4 @@
-/** Exports that follow a run, or that turn one model file into another: one target, verified, put where the user says. */
+/** A model written in another format: one target, verified, put where the user says. */
 import { existsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -8,11 +8,7 @@ import { loadModel } from '../execution/loaded-model';
 import { openCheckpoint, type Checkpoint } from '../model/checkpoint';
 import { UsageError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
-import { describeExport } from './describe-export';
-import { exportModel, shearedName } from './export-model';
-import type { RunFolder } from './run-folder';
-import { EVALUATION_FILE, evaluationSchema } from './stage-data';
-import { loadStageModel } from './steps/stage-model';
+import { exportModel } from './export-model';
 import { withExecutor } from './use-model';
 import { checkIds } from './verify-model';
 
@@ -30,19 +26,6 @@ const CHECK_TEXT =
   'Once upon a time there was a small model that lived in a large machine. It had read many books, and when somebody asked, ' +
   'it answered as well as it could. In 1984 the rain fell for 3 days; "Why?" said the cat. def add(a, b): return a + b. ';
 
-/** Exports the final model of a finished run. Throws UsageError when the run has not finished. */
-export async function exportRun(folder: RunFolder, options: ExportRequestOptions): Promise<Exported> {
-  const [recipe, result, evaluation] = [await folder.readRecipe(), await folder.readResult(), await folder.readJson(EVALUATION_FILE, evaluationSchema)];
-  const name = shearedName(recipe.model, result.removedFraction);
-  const path = freePath(options, name);
-  return withSource(recipe.model, async (source) => {
-    const model = await loadStageModel(folder, 'recovered');
-    await mkdir(dirname(path), { recursive: true });
-    const exported = await withExecutor(options.threads, (executor) => exportModel(executor, { ...options, model, source, path, checkIds: evaluation.checkIds }));
-    return describeExport(exported, { name, source, recipe, figures: result });
-  });
-}
-
 /** Writes a model in another format. */
 export async function exportCheckpoint(modelPath: string, options: ExportRequestOptions): Promise<Exported> {
   return withSource(modelPath, async (source) => {
@@ -54,7 +37,8 @@ export async function exportCheckpoint(modelPath: string, options: ExportRequest
   });
 }
 
-async function withSource<Value>(path: string, work: (source: Checkpoint) => Promise<Value>): Promise<Value> {
+/** Opens a model for `work` and closes it afterwards. */
+export async function withSource<Value>(path: string, work: (source: Checkpoint) => Promise<Value>): Promise<Value> {
   const source = await openCheckpoint(path);
   try {
     return await work(source);
@@ -63,8 +47,8 @@ async function withSource<Value>(path: string, work: (source: Checkpoint) => Pro
   }
 }
 
-/** Where the export goes: into a folder that exists under a name of its own, else exactly where the user says. */
-function freePath({ target, out }: ExportRequestOptions, name: string): string {
+/** Where an export goes: into a folder that exists under a name of its own, else exactly where the user says. Throws UsageError where something is already. */
+export function freePath({ target, out }: ExportRequestOptions, name: string): string {
   const own = `${name}-${target.dtype.toLowerCase()}${target.format === 'gguf' ? '.gguf' : ''}`;
   const exact = target.format === 'safetensors' || /\.gguf$/i.test(out);
   const path = exact && !existsSync(out) ? out : join(out, own);

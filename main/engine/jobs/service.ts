@@ -9,7 +9,7 @@ import type { ModelConfig } from '../model/config';
 import { UsageError } from '../support/errors';
 import { loadCheckpointTokenizer } from './checkpoint-tokenizer';
 import type { Speed } from './estimate';
-import { exportRun } from './export-request';
+import { exportRun } from './export-run';
 import { continueText } from './generate-text';
 import { defaultThreads } from './machine';
 import { ModelCache } from './model-cache';
