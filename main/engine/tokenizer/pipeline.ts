@@ -85,6 +85,12 @@ export class PipelineTokenizer implements Tokenizer {
     return this.decodeTokens(tokens);
   }
 
+  tokenText(id: number): string | null {
+    const token = this.tokens[id];
+    if (token === undefined) return null;
+    return this.specialIds.has(id) ? token : this.decodeTokens([token]);
+  }
+
   private encodeSection(text: string, start: number, ids: number[]): void {
     for (const section of this.normalizedSplitter.split(this.normalize(text), start)) {
       if ('token' in section) {

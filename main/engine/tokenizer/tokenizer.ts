@@ -9,6 +9,8 @@ export interface Tokenizer {
   encode(text: string, options?: { readonly special?: boolean }): number[];
   /** The text of ids; special tokens are left out. Incomplete UTF-8 becomes U+FFFD. */
   decode(ids: readonly number[]): string;
+  /** The text that stands for one token in a prompt, special tokens included; null for an id without a token. */
+  tokenText(id: number): string | null;
   /** Jinja source of the chat template, if the model has one. */
   readonly chatTemplate: string | null;
 }
