@@ -3,8 +3,8 @@ import { BrowserWindow, nativeTheme } from 'electron';
 import { PAGE_URL } from './pages';
 import type { Places } from './places';
 
-/** Colours of the page's background, so that the window does not flash before the page is drawn. */
-const BACKGROUND = { light: '#ffffff', dark: '#16181d' };
+/** The page's `--ground` (renderer/styles/tokens.css), so that the window does not flash before the page is drawn. */
+const BACKGROUND = { light: '#f5f5f2', dark: '#131615' };
 
 /** Creates the window and loads its page; it shows when the page is drawn. */
 export function openWindow(places: Places): BrowserWindow {
