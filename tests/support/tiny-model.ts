@@ -1,0 +1,145 @@
+/** Random models of a few thousand parameters, in memory and as Hugging Face folders, for tests of formats and writers. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeSafetensors } from '../../main/engine/formats/safetensors/writer';
+import type { TensorToWrite } from '../../main/engine/formats/tensor-stream';
+import type { LayerShape, LinearRole, ModelConfig } from '../../main/engine/model/config';
+import { familyNamed, globalName, layerName } from '../../main/engine/model/families/index';
+import { globalWeightShape, layerWeightShape } from '../../main/engine/model/match-tensors';
+import { resolveRope } from '../../main/engine/model/rope';
+import { globalRoles, layerRoles, type ModelView } from '../../main/engine/model/view';
+import { Random } from '../../main/engine/support/random';
+import type { WrittenType } from '../../main/engine/tensors/elements';
+import type { Tensor32 } from '../../main/engine/tensors/handle';
+import { elementCount } from '../../main/engine/tensors/shape';
+
+export interface TinyOptions {
+  readonly family?: string;
+  readonly layers?: readonly LayerShape[];
+  readonly hidden?: number;
+  readonly headDim?: number;
+  readonly vocabulary?: number;
+  readonly tied?: boolean;
+  readonly biases?: readonly LinearRole[];
+  readonly scaling?: Readonly<Record<string, unknown>> | null;
+  readonly seed?: number;
+}
+
+const EVEN: LayerShape = { heads: 4, kvHeads: 2, ffn: 24 };
+
+/** A configuration with small defaults: 2 layers, C 32, H 4, K 2, D 8, F 24, V 48. */
+export function tinyConfig(options: TinyOptions = {}): ModelConfig {
+  const headDim = options.headDim ?? 8;
+  return {
+    family: options.family ?? 'llama',
+    vocabulary: options.vocabulary ?? 48,
+    hidden: options.hidden ?? 32,
+    headDim,
+    layers: options.layers ?? [EVEN, EVEN],
+    rmsEpsilon: 1e-5,
+    rope: resolveRope(10_000, headDim, options.scaling ?? null),
+    tied: options.tied ?? false,
+    biases: new Set(options.biases ?? []),
+    maxPositions: 64,
+    bosId: 1,
+    eosIds: [2],
+  };
+}
+
+/** Random weights (normal, deviation 0.1; norms around 1); equal seeds give equal weights. */
+export function tinyView(config: ModelConfig, seed = 1): ModelView {
+  const random = Random.fromSeed(seed);
+  const draw = (shape: readonly number[], mean: number): Tensor32 => ({
+    shape,
+    data: Float32Array.from({ length: elementCount(shape) }, () => mean + 0.1 * random.nextNormal()),
+  });
+  const globals = new Map(
+    globalRoles(config).map((role) => [role, draw(globalWeightShape(config, role), role === 'finalNorm' ? 1 : 0)]),
+  );
+  const layers = config.layers.map(
+    (_, layer) =>
+      new Map(layerRoles(config).map((role) => [role, draw(layerWeightShape(config, layer, role), role.endsWith('Norm') ? 1 : 0)])),
+  );
+  const found = (tensor: Tensor32 | undefined): Promise<Tensor32> =>
+    tensor === undefined ? Promise.reject(new Error('no such weight')) : Promise.resolve(tensor);
+  return {
+    config,
+    readGlobal: (role) => found(globals.get(role)),
+    readLayer: (layer, role) => found(layers[layer]?.get(role)),
+  };
+}
+
+/** config.json of a configuration, as a Hugging Face folder of its family would have it. */
+export function tinyConfigJson(config: ModelConfig): Record<string, unknown> {
+  const { huggingface } = familyNamed(config.family);
+  const [first] = config.layers;
+  return {
+    architectures: [huggingface.architecture],
+    model_type: huggingface.modelType,
+    vocab_size: config.vocabulary,
+    hidden_size: config.hidden,
+    head_dim: config.headDim,
+    num_hidden_layers: config.layers.length,
+    num_attention_heads: first?.heads,
+    num_key_value_heads: first?.kvHeads,
+    intermediate_size: first?.ffn,
+    rms_norm_eps: config.rmsEpsilon,
+    rope_theta: config.rope.theta,
+    rope_scaling: config.rope.scaling,
+    max_position_embeddings: config.maxPositions,
+    tie_word_embeddings: config.tied,
+    bos_token_id: config.bosId,
+    eos_token_id: config.eosIds[0],
+    hidden_act: 'silu',
+  };
+}
+
+/** The tensors of a view under their Hugging Face names. */
+export function tinyTensors(view: ModelView, type: WrittenType = 'F32'): TensorToWrite[] {
+  const { config } = view;
+  const { names } = familyNamed(config.family).huggingface;
+  return [
+    ...globalRoles(config).map((role) => ({
+      name: globalName(names, role),
+      type,
+      shape: globalWeightShape(config, role),
+      read: async () => (await view.readGlobal(role)).data,
+    })),
+    ...config.layers.flatMap((_, layer) =>
+      layerRoles(config).map((role) => ({
+        name: layerName(names, layer, role),
+        type,
+        shape: layerWeightShape(config, layer, role),
+        read: async () => (await view.readLayer(layer, role)).data,
+      })),
+    ),
+  ];
+}
+
+export interface FolderChanges {
+  /** Settings that replace those of the configuration; undefined leaves one out. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Changes the list of tensors before it is written. */
+  readonly tensors?: (tensors: TensorToWrite[]) => TensorToWrite[];
+  readonly type?: WrittenType;
+}
+
+/** Writes a tiny model as a Hugging Face folder and answers its weights. */
+export async function writeTinyFolder(folder: string, options: TinyOptions = {}, changes: FolderChanges = {}): Promise<ModelView> {
+  const view = tinyView(tinyConfig(options), options.seed);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'config.json'), JSON.stringify({ ...tinyConfigJson(view.config), ...changes.settings }));
+  const tensors = tinyTensors(view, changes.type);
+  await writeSafetensors(join(folder, 'model.safetensors'), changes.tensors?.(tensors) ?? tensors);
+  return view;
+}
+
+/** Every weight of a view, by a name for messages. */
+export async function readAll(view: ModelView): Promise<Map<string, Tensor32>> {
+  const all = new Map<string, Tensor32>();
+  for (const role of globalRoles(view.config)) all.set(role, await view.readGlobal(role));
+  for (let layer = 0; layer < view.config.layers.length; layer++) {
+    for (const role of layerRoles(view.config)) all.set(`${layer}.${role}`, await view.readLayer(layer, role));
+  }
+  return all;
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { GGUF_LAYOUTS } from '../../../main/engine/formats/gguf/blocks';
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from '../../../main/engine/tensors/half';
+import * as v from 'valibot';
+
+const golden = v.parse(
+  v.object({
+    blocks: v.array(v.object({ type: v.picklist(['Q8_0', 'Q4_0', 'Q4_1', 'F16', 'BF16']), blocks: v.string(), values: v.string() })),
+    rounding: v.object({ float32: v.string(), float16: v.string(), bfloat16: v.string() }),
+  }),
+  JSON.parse(readFileSync(new URL('../../golden/data/gguf-blocks.json', import.meta.url), 'utf8')),
+);
+
+function bytes(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(Buffer.from(text, 'base64'));
+}
+
+/** Bits, with every NaN made the same: which NaN comes out is nobody's promise. */
+function bitsOf(values: Float32Array): number[] {
+  const words = new Uint32Array(values.buffer);
+  return Array.from(values, (value, index) => (Number.isNaN(value) ? 0x7fc00000 : (words[index] ?? 0)));
+}
+
+describe('16-bit floats', () => {
+  const source = new Float32Array(bytes(golden.rounding.float32).buffer);
+
+  it('are rounded as numpy rounds float16, to the bit', () => {
+    const expected = new Uint16Array(bytes(golden.rounding.float16).buffer);
+    const found = new Uint16Array(source.length);
+    encodeFloat16(source, found);
+    const isNan = (bits: number): boolean => (bits & 0x7fff) > 0x7c00;
+    expect(Array.from(found, (bits) => (isNan(bits) ? -1 : bits))).toEqual(Array.from(expected, (bits) => (isNan(bits) ? -1 : bits)));
+  });
+
+  it('are rounded as the gguf package rounds bfloat16, to the bit', () => {
+    const expected = new Uint16Array(bytes(golden.rounding.bfloat16).buffer);
+    const found = new Uint16Array(source.length);
+    encodeBfloat16(source, found);
+    // The package flushes nothing and quietens NaN as we do; only which NaN may differ.
+    const isNan = (bits: number): boolean => (bits & 0x7fff) > 0x7f80;
+    expect(Array.from(found, (bits) => (isNan(bits) ? -1 : bits))).toEqual(Array.from(expected, (bits) => (isNan(bits) ? -1 : bits)));
+  });
+
+  it('come back unchanged through float32, all 65,536 of each kind', () => {
+    const all = Uint16Array.from({ length: 65536 }, (_, index) => index);
+    const wide = new Float32Array(65536);
+    const back = new Uint16Array(65536);
+    decodeFloat16(all, wide);
+    encodeFloat16(wide, back);
+    expect(all.filter((bits, index) => bits !== back[index] && !Number.isNaN(wide[index]))).toHaveLength(0);
+    decodeBfloat16(all, wide);
+    encodeBfloat16(wide, back);
+    expect(all.filter((bits, index) => bits !== back[index] && !Number.isNaN(wide[index]))).toHaveLength(0);
+  });
+
+  it('are decoded at an offset without touching what is around', () => {
+    const target = new Float32Array([9, 9, 9, 9]);
+    decodeFloat16(Uint16Array.of(0x3c00, 0xc000), target, 1);
+    expect(Array.from(target)).toEqual([9, 1, -2, 9]);
+  });
+});
+
+describe('GGUF blocks', () => {
+  it.each(golden.blocks)('of $type are decoded as the gguf package does, to the bit', ({ type, blocks, values }) => {
+    const raw = bytes(blocks);
+    const layout = GGUF_LAYOUTS[type];
+    const found = new Float32Array(((layout?.blockElements ?? 0) * raw.length) / (layout?.blockBytes ?? 1));
+    layout?.decode(raw, found, 0);
+    expect(bitsOf(found)).toEqual(bitsOf(new Float32Array(bytes(values).buffer)));
+  });
+});
