@@ -118,6 +118,8 @@ export function foldEvents(view: RunView, events: readonly RunEvent[]): RunView 
       case 'state':
         state = event.state;
         error = event.error ?? null;
+        // A run that is continued later counts its time from then: the pause was no work.
+        if (state === 'running') startedAt = event.time;
         if (state !== 'running') secondsLeft = null;
         if (state === 'done') {
           overall = 1;

@@ -10,6 +10,9 @@ export type StarterText = Reply<'app.example'>['texts'][number];
 
 export const MAX_WEIGHT = 1000;
 
+/** Formats that hold questions and answers: a first guess of the stage, which the person can change. */
+const CONVERSATION = /chat|instruction|response/;
+
 /** One text source and what is known about it. */
 export class TextSource {
   readonly path: string;
@@ -133,7 +136,7 @@ export class TextsChoice {
     try {
       const preview = await ask(this.#bridge, 'texts.preview', { path: source.path, model: this.#model });
       source.preview = preview;
-      if (preview.format.startsWith('chat')) source.stage = 'instruction';
+      if (CONVERSATION.test(preview.format)) source.stage = 'instruction';
     } catch (error) {
       source.error = errorData(error);
     } finally {
