@@ -1,8 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Problem } from '../../preload/contract/model';
+import { textPreviewSchema, type Problem } from '../../preload/contract/model';
 import { readIdsFile } from '../../main/engine/data/ids-file';
 import { previewText } from '../../main/engine/data/preview';
 import { documentText, type Document } from '../../main/engine/data/rows';
@@ -165,6 +166,7 @@ describe('with a tokenizer', () => {
   test('a preview counts documents and tokens, shows the first and lists problems', async () => {
     const plain = await write('plain.txt', 'First paragraph,\nstill first.\n \nSecond.\n\n\nThird.\n\nFourth.\n');
     const preview = await previewText(plain, tokenizer);
+    expect(v.parse(textPreviewSchema, preview)).toEqual(preview);
     expect(preview).toMatchObject({ name: 'plain.txt', format: 'plain text', documents: 4, samples: ['First paragraph,\nstill first.', 'Second.', 'Third.'], problems: [] });
     expect(preview.tokens).toBe(tokenizer.encode('First paragraph,\nstill first.\n \nSecond.\n\n\nThird.\n\nFourth.').length);
     expect((await previewText(plain, null)).tokens).toBe(0);

@@ -1,9 +1,9 @@
 /** A first look at a text source: what it is, how much, the first documents, and what is wrong with it. */
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Problem, TextPreview } from '../../../preload/contract/model';
 import { toAppError } from '../support/errors';
 import type { Tokenizer } from '../tokenizer/tokenizer';
+import type { TextFindings, TextProblem } from './findings';
 import { readIdsFile } from './ids-file';
 import { documentText } from './rows';
 import { openTextSource } from './text-source';
@@ -21,7 +21,7 @@ const SAMPLE_IDS = 100;
  * A preview of a file, tokens counted by the model's tokenizer where one is given. Reads the whole file once. Rows that
  * cannot be used are problems of the preview; raises TextError for a file that cannot be read as text at all.
  */
-export async function previewText(file: string, tokenizer: Tokenizer | null, options: ReadOptions = {}): Promise<TextPreview> {
+export async function previewText(file: string, tokenizer: Tokenizer | null, options: ReadOptions = {}): Promise<TextFindings> {
   const { size } = await stat(file).catch((error: unknown) => {
     throw toAppError(error);
   });
@@ -29,10 +29,10 @@ export async function previewText(file: string, tokenizer: Tokenizer | null, opt
   return { ...about, ...((await looksLikeIds(file)) ? await previewIds(file, tokenizer, options) : await previewDocuments(file, tokenizer, options)) };
 }
 
-type Findings = Omit<TextPreview, 'path' | 'name' | 'bytes'>;
+type Findings = Omit<TextFindings, 'path' | 'name' | 'bytes'>;
 
 async function previewDocuments(file: string, tokenizer: Tokenizer | null, options: ReadOptions): Promise<Findings> {
-  const problems: Problem[] = [];
+  const problems: TextProblem[] = [];
   let skipped = 0;
   const source = openTextSource(file, {
     ...options,

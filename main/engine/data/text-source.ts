@@ -3,8 +3,8 @@
  * reported one by one; the caller decides whether to go on without them.
  */
 import path from 'node:path';
-import type { Problem } from '../../../preload/contract/model';
 import { TextError, UnsupportedError } from '../support/errors';
+import type { TextProblem } from './findings';
 import { describeRow, ROW_FORMATS, type Document, type RowFormat } from './rows';
 import { readLines, readUtf8File, withoutByteOrderMark, type ReadOptions } from './utf8-file';
 
@@ -28,7 +28,7 @@ const NOT_TEXT: Readonly<Record<string, string>> = {
 
 export interface TextSourceOptions extends ReadOptions {
   /** Told of every row that is left out. Without it the first such row raises TextError. */
-  readonly onProblem?: ((problem: Problem, row: number) => void) | undefined;
+  readonly onProblem?: ((problem: TextProblem, row: number) => void) | undefined;
 }
 
 /** Documents of one file, in order. */

@@ -1,8 +1,8 @@
 /** From a source of a recipe (a text or a file of token ids) to blocks of token ids. */
-import type { Problem } from '../../../preload/contract/model';
 import { TextError } from '../support/errors';
 import { breathe } from '../support/progress';
 import type { Tokenizer } from '../tokenizer/tokenizer';
+import type { TextProblem } from './findings';
 import { readIdsFile } from './ids-file';
 import { BlockPacker, packDocuments, type Block } from './packing';
 import { documentText, type ChatStyle } from './rows';
@@ -17,7 +17,7 @@ export interface BlockOptions {
   readonly maxTokens?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told of rows left out; without it the first raises TextError. */
-  readonly onProblem?: ((problem: Problem, row: number) => void) | undefined;
+  readonly onProblem?: ((problem: TextProblem, row: number) => void) | undefined;
 }
 
 /** How a model writes conversations, from its tokenizer; null if it has no template. */
