@@ -1,0 +1,74 @@
+/** Analyse: scores every unit by gate gradients, then maps where each kind of knowledge sits (Algorithm 3). */
+import { createAdapter } from '../../execution/adapter';
+import { LINEAR_ROLES } from '../../model/config';
+import { scoreGates } from '../../pruning/gate-scores';
+import { analyseKnowledge, KnowledgeProbe, mostSensitive, type KnowledgeSource } from '../../pruning/knowledge';
+import { scoreUnits } from '../../pruning/saliency';
+import { findUnitGroups } from '../../pruning/units';
+import { Random } from '../../support/random';
+import type { RunContext, Step } from '.';
+import { createSampler, drawRows, loadFullModel, readSources, withExecutor } from './shared';
+import { ANALYSIS_FILE, type Analysis, type BlockSource } from './stage-files';
+
+/** Sequences over which gate gradients are averaged: the order of channels settles at about this many. */
+const SCORING_SEQUENCES = 64;
+/** Tokens of all sources together on which each node group is tried. */
+const MAX_ANALYSIS_TOKENS = 4096;
+
+export const analyseStep: Step = {
+  stage: 'analyse',
+  run: (context, report) =>
+    withExecutor(context.threads, async (executor) => {
+      const { recipe, signal } = context;
+      const sources = await readSources(context);
+      const model = await loadFullModel(context);
+      const groups = findUnitGroups(model.config);
+      const random = Random.fromSeed(recipe.seed);
+      const adapter = createAdapter(model.config, { rank: recipe.training.rank, alpha: recipe.training.alpha, targets: LINEAR_ROLES, random });
+
+      const blocks = sources.reduce((sum, { training }) => sum + training.length, 0);
+      const sequences = drawRows(createSampler(sources, recipe.seed), Math.min(SCORING_SEQUENCES, blocks));
+      // A scored sequence costs about six forward passes of one; a group costs half a pass over its windows.
+      const windows = analysisWindows(context, sources);
+      const windowCount = windows.reduce((sum, source) => sum + source.windows.length, 0);
+      const scoringCost = 6 * sequences.length;
+      const total = scoringCost + 0.5 * groups.length * windowCount;
+      const gates = await scoreGates(executor, model, adapter, sequences, {
+        signal,
+        onProgress: ({ done }) => {
+          report({ done: 6 * done, total });
+        },
+      });
+
+      const scores = scoreUnits(groups, { model, adapter, gates }, recipe.method.criteria);
+      const probe = new KnowledgeProbe(executor, model, windows);
+      await probe.prepare(signal);
+      const deviations = await analyseKnowledge(probe, groups, scores, {
+        ratio: recipe.method.analysisRatio,
+        signal,
+        onGroup: ({ group, deviations: found }) => {
+          const { layer = 0, part = 'mlp' } = groups[group] ?? {};
+          windows.forEach(({ name }, index) => {
+            context.emit({ type: 'knowledge', layer, part, source: name, deviation: found[index] ?? 0 });
+          });
+        },
+        onProgress: ({ done }) => {
+          report({ done: scoringCost + 0.5 * done * windowCount, total });
+        },
+      });
+      const analysis: Analysis = {
+        gates: gates.map(({ attention, mlp }) => ({ attention: Array.from(attention), mlp: Array.from(mlp) })),
+        deviations: deviations.map(({ group, deviations: found }) => ({ group, deviations: [...found] })),
+        locked: [...mostSensitive(deviations, recipe.method.unprunableShare)],
+      };
+      await context.folder.writeJson(ANALYSIS_FILE, analysis);
+    }),
+};
+
+/** The first training blocks of each source: held-back ones stay unseen by every decision. */
+function analysisWindows({ recipe }: RunContext, sources: readonly BlockSource[]): KnowledgeSource[] {
+  const length = sources[0]?.training[0]?.length ?? 1;
+  const perSource = Math.min(recipe.method.analysisTokens, MAX_ANALYSIS_TOKENS / sources.length);
+  const count = Math.max(1, Math.floor(perSource / length));
+  return sources.map(({ name, training }) => ({ name, windows: training.slice(0, count) }));
+}

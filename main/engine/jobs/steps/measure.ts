@@ -1,0 +1,13 @@
+/** Measure: the full model's loss on the held-back blocks of each source, to which everything later is compared. */
+import type { Step } from '.';
+import { loadFullModel, measureSources, withExecutor } from './shared';
+import { MEASURE_FILE } from './stage-files';
+
+export const measureStep: Step = {
+  stage: 'measure',
+  run: (context, report) =>
+    withExecutor(context.threads, async (executor) => {
+      const model = await loadFullModel(context);
+      await context.folder.writeJson(MEASURE_FILE, await measureSources(context, executor, model, 'full', report));
+    }),
+};

@@ -1,0 +1,54 @@
+/** Prepare: opens the model and turns each source into blocks of token ids, some of them held back for measuring. */
+import { loadCheckpointTokenizer } from '../checkpoint-tokenizer';
+import { readIdsBlocks, readTextBlocks } from '../../data/token-source';
+import { splitHeldBack } from '../../data/packing';
+import { TextError } from '../../support/errors';
+import type { Step } from '.';
+import { withCheckpoint } from './shared';
+import { BLOCKS_FILE, type BlockSource } from './stage-files';
+
+/** Held-back tokens of a source beyond which measuring gets no more certain, only slower. */
+const MAX_HELD_BACK_TOKENS = 4096;
+/** Tokens read of each source at least, however small the budget. */
+const MIN_TOKENS = 65_536;
+
+export const prepareStep: Step = {
+  stage: 'prepare',
+  run: (context, report) =>
+    withCheckpoint(context, async (checkpoint) => {
+      const { recipe, signal } = context;
+      const { vocabulary, maxPositions } = checkpoint.config;
+      const length = Math.min(recipe.training.length, maxPositions);
+      const options = { length, vocabulary, maxTokens: Math.max(MIN_TOKENS, recipe.budgetTokens), signal };
+      const tokenizer = recipe.sources.some(({ kind }) => kind === 'text') ? await loadCheckpointTokenizer(checkpoint) : null;
+      const sources: BlockSource[] = [];
+      for (const [index, source] of recipe.sources.entries()) {
+        report({ done: index, total: recipe.sources.length });
+        let leftOut = 0;
+        const onProblem = (): void => {
+          leftOut++;
+        };
+        const blocks =
+          source.kind === 'ids' || tokenizer === null
+            ? await readIdsBlocks(source.path, options)
+            : await readTextBlocks(source.path, tokenizer, { ...options, onProblem });
+        if (leftOut > 0) context.emit({ type: 'note', text: `${source.name}: ${leftOut} rows could not be used and were left out.` });
+        if (blocks.length < 2) {
+          throw new TextError(`"${source.name}" has too little text: ${blocks.length * length} tokens fill ${blocks.length} blocks of ${length}, and 2 are needed.`, {
+            hint: 'Add more text to it, leave it out, or use a smaller text length.',
+            details: { file: source.path, blocks: blocks.length, length },
+          });
+        }
+        const share = Math.min(recipe.recovery.heldBackShare, MAX_HELD_BACK_TOKENS / (blocks.length * length));
+        const { training, heldBack } = splitHeldBack(blocks, share, recipe.seed + index);
+        sources.push({
+          name: source.name,
+          weight: source.weight,
+          stage: source.stage,
+          training: training.map((ids) => Array.from(ids)),
+          heldBack: heldBack.map((ids) => Array.from(ids)),
+        });
+      }
+      await context.folder.writeJson(BLOCKS_FILE, { length, sources });
+    }),
+};

@@ -1,0 +1,49 @@
+/** A short measurement of this machine: the model's first two layers and its head, forward and with gradients. */
+import type { Recipe } from '../../../../preload/contract/recipe';
+import { createAdapter } from '../../execution/adapter';
+import type { LoadedModel } from '../../execution/loaded-model';
+import { loadModel } from '../../execution/loaded-model';
+import { measureWindows } from '../../evaluation/perplexity';
+import { LINEAR_ROLES } from '../../model/config';
+import type { ModelView } from '../../model/view';
+import { LoraGradients } from '../../training/lora-gradients';
+import { Random } from '../../support/random';
+import type { Speed } from '../estimate';
+import { defaultThreads } from '../machine';
+import { withExecutor } from './shared';
+
+/** Sequences of the probe; fewer than a batch, to keep it within seconds. */
+const PROBE_SEQUENCES = 2;
+
+/** Speeds of the whole model, extrapolated from one and two of its layers. Takes a few seconds. */
+export async function probeSpeed(view: ModelView, recipe: Recipe): Promise<Speed> {
+  return withExecutor(defaultThreads(), async (executor) => {
+    const { config } = view;
+    const depth = Math.min(2, config.layers.length);
+    const two = await loadModel({ ...view, config: { ...config, layers: config.layers.slice(0, depth) }, readGlobal: (role) => view.readGlobal(role), readLayer: (layer, role) => view.readLayer(layer, role) });
+    const one: LoadedModel = { ...two, config: { ...two.config, layers: two.config.layers.slice(0, 1) }, layers: two.layers.slice(0, 1) };
+    const random = Random.fromSeed(0);
+    const length = Math.min(recipe.training.length, config.maxPositions);
+    const sequences = Array.from({ length: PROBE_SEQUENCES }, () => Int32Array.from({ length }, () => random.nextInteger(config.vocabulary)));
+    const tokens = PROBE_SEQUENCES * length;
+    const { rank, alpha } = recipe.training;
+    const train = async (model: LoadedModel): Promise<unknown> => {
+      const adapter = createAdapter(model.config, { rank, alpha, targets: LINEAR_ROLES, random });
+      return new LoraGradients(executor, model, adapter).compute(sequences);
+    };
+    const forward = (model: LoadedModel): Promise<unknown> => measureWindows(executor, model, sequences, {});
+    const whole = async (work: (model: LoadedModel) => Promise<unknown>): Promise<number> => {
+      await work(one);
+      const seconds = { one: await timed(() => work(one)), two: await timed(() => work(two)) };
+      const perLayer = depth === 1 ? seconds.one : Math.max(seconds.two - seconds.one, 1e-5);
+      return tokens / (seconds.one + (config.layers.length - 1) * perLayer);
+    };
+    return { forwardTokensPerSecond: await whole(forward), trainTokensPerSecond: await whole(train) };
+  });
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return (performance.now() - started) / 1000;
+}

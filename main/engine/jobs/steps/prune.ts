@@ -1,0 +1,99 @@
+/** Prune: LHSPG shrinks the redundant units (Algorithm 4), then the smaller model is made and measured. */
+import { createAdapter } from '../../execution/adapter';
+import type { Executor } from '../../execution/executor';
+import type { LoadedModel } from '../../execution/loaded-model';
+import { LINEAR_ROLES } from '../../model/config';
+import { applyPlan } from '../../pruning/apply';
+import { runLhspg } from '../../pruning/lhspg';
+import { plannedGroup, type PruningPlan } from '../../pruning/plan';
+import { findUnitGroups } from '../../pruning/units';
+import { VerificationError } from '../../support/errors';
+import { Random } from '../../support/random';
+import { firstTarget } from '../estimate';
+import { planWidths } from '../size';
+import type { RunContext, Step } from '.';
+import { createSampler, drawRows, loadFullModel, measureSources, readSources, stepBudget, withExecutor } from './shared';
+import { ANALYSIS_FILE, analysisSchema, PLAN_FILE, PRUNED_MEASURE_FILE } from './stage-files';
+import { saveStageModel } from './stage-model';
+
+/** Removed units are exactly zero, so that slicing them away changes only the order of sums. */
+const SLICE_TOLERANCE = 1e-3;
+
+export const pruneStep: Step = {
+  stage: 'prune',
+  run: (context, report) =>
+    withExecutor(context.threads, async (executor) => {
+      const { recipe, folder, signal } = context;
+      const sources = await readSources(context);
+      const analysis = await folder.readJson(ANALYSIS_FILE, analysisSchema);
+      const model = await loadFullModel(context);
+      const groups = findUnitGroups(model.config);
+      const steps = stepBudget(recipe);
+      const adapter = createAdapter(model.config, {
+        rank: recipe.training.rank,
+        alpha: recipe.training.alpha,
+        targets: LINEAR_ROLES,
+        random: Random.fromSeed(recipe.seed),
+      });
+      const sampler = createSampler(sources, recipe.seed + 1);
+      const plan = await runLhspg(executor, model, adapter, groups, {
+        settings: recipe.method,
+        budget: planWidths(model.config, recipe.size, recipe.mode, firstTarget(recipe)),
+        // Equal widths in every layer leave no layer out, however much it matters.
+        locked: recipe.mode === 'quality' ? new Set(analysis.locked) : new Set(),
+        gates: analysis.gates.map(({ attention, mlp }) => ({ attention: Float32Array.from(attention), mlp: Float32Array.from(mlp) })),
+        warmupSteps: steps.warmup,
+        pruningSteps: steps.pruning,
+        learningRate: recipe.training.learningRate,
+        nextBatch: () => drawRows(sampler, recipe.training.batch),
+        signal,
+        onStep: ({ done, total, loss }) => {
+          context.emit({ type: 'loss', stage: 'prune', step: done, loss });
+          report({ done: done * 0.9, total });
+        },
+      });
+      const pruned = applyPlan(model, groups, plan);
+      await checkSlice(executor, model, pruned, sources[0]?.heldBack[0] ?? []);
+      tellLayers(context, model, plan);
+      await folder.writeJson(PLAN_FILE, plan);
+      await saveStageModel(folder, 'pruned', pruned, signal);
+      const measured = await measureSources(context, executor, pruned, 'pruned', ({ done, total }) => {
+        report({ done: 0.9 + (0.1 * done) / total, total: 1 });
+      });
+      await folder.writeJson(PRUNED_MEASURE_FILE, measured);
+    }),
+};
+
+/** The sliced model must do what the model with zeroed units does. */
+async function checkSlice(executor: Executor, zeroed: LoadedModel, sliced: LoadedModel, ids: readonly number[]): Promise<void> {
+  const run = (model: LoadedModel): Promise<Float32Array> =>
+    executor.forwardBlocks(model, executor.embed(model, ids), { batch: 1, length: ids.length });
+  const [expected, actual] = [await run(zeroed), await run(sliced)];
+  let [difference, square] = [0, 0];
+  expected.forEach((value, index) => {
+    difference += (value - (actual[index] ?? Number.NaN)) ** 2;
+    square += value * value;
+  });
+  const relative = Math.sqrt(difference / square);
+  if (!(relative <= SLICE_TOLERANCE)) {
+    throw new VerificationError(`The sliced model differs from the masked one by ${relative.toExponential(2)} of its size.`, {
+      details: { relative, allowed: SLICE_TOLERANCE },
+    });
+  }
+}
+
+function tellLayers(context: RunContext, model: LoadedModel, plan: PruningPlan): void {
+  model.config.layers.forEach((shape, layer) => {
+    const attention = plannedGroup(plan, { layer, part: 'attention' });
+    const mlp = plannedGroup(plan, { layer, part: 'mlp' });
+    context.emit({
+      type: 'layer',
+      layer,
+      kvHeads: attention?.kept.length ?? shape.kvHeads,
+      kvHeadsBefore: shape.kvHeads,
+      ffn: mlp?.kept.length ?? shape.ffn,
+      ffnBefore: shape.ffn,
+      locked: attention?.locked === true || mlp?.locked === true,
+    });
+  });
+}

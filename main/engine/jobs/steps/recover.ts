@@ -1,0 +1,58 @@
+/** Recover: LoRA training of the smaller model on the dynamic mix (Algorithm 5), merged into its weights at the end. */
+import { createAdapter } from '../../execution/adapter';
+import { mergeAdapter } from '../../execution/merge';
+import { LINEAR_ROLES } from '../../model/config';
+import { recover } from '../../recovery/recover';
+import { Random } from '../../support/random';
+import type { Step } from '.';
+import { createSampler, drawRows, readSources, stepBudget, withExecutor } from './shared';
+import { MEASURE_FILE, measureSchema } from './stage-files';
+import { loadStageModel, saveStageModel } from './stage-model';
+
+export const recoverStep: Step = {
+  stage: 'recover',
+  run: (context, report) =>
+    withExecutor(context.threads, async (executor) => {
+      const { recipe, folder, signal } = context;
+      const sources = await readSources(context);
+      const full = await folder.readJson(MEASURE_FILE, measureSchema);
+      const model = await loadStageModel(folder, 'pruned');
+      const { recovery: steps } = stepBudget(recipe);
+      const { rank, alpha, learningRate, batch } = recipe.training;
+      const adapter = createAdapter(model.config, { rank, alpha, targets: LINEAR_ROLES, random: Random.fromSeed(recipe.seed + 2) });
+      const sampler = createSampler(sources, recipe.seed + 3);
+      await recover(
+        executor,
+        model,
+        adapter,
+        sources.map(({ name, weight, stage, heldBack }, index) => ({
+          name,
+          weight,
+          stage,
+          heldBack,
+          fullLoss: full.losses[index]?.nll ?? 0,
+        })),
+        {
+          settings: recipe.recovery,
+          steps,
+          learningRate,
+          signal,
+          nextBatch: (shares) => {
+            sampler.setWeights(Object.fromEntries(sources.map(({ name }, index) => [name, shares[index] ?? 0])));
+            return drawRows(sampler, batch);
+          },
+          onStep: ({ done, total, loss }) => {
+            context.emit({ type: 'loss', stage: 'recover', step: done, loss });
+            report({ done, total });
+          },
+          onRound: ({ round, step, shares, losses }) => {
+            context.emit({ type: 'mix', round, weights: Object.fromEntries(sources.map(({ name }, index) => [name, shares[index] ?? 0])) });
+            sources.forEach(({ name }, index) => {
+              context.emit({ type: 'perplexity', phase: step === 0 ? 'pruned' : 'recovered', source: name, step, perplexity: Math.exp(losses[index] ?? 0) });
+            });
+          },
+        },
+      );
+      await saveStageModel(folder, 'recovered', mergeAdapter(model, adapter), signal);
+    }),
+};

@@ -1,0 +1,97 @@
+/** What several steps do alike: open the model, hold an executor, measure the sources, count steps, draw batches. */
+import type { Recipe } from '../../../../preload/contract/recipe';
+import type { Phase } from '../../../../preload/contract/run';
+import { BatchSampler } from '../../data/batch-sampler';
+import { Executor } from '../../execution/executor';
+import { loadModel, type LoadedModel } from '../../execution/loaded-model';
+import { measureWindows } from '../../evaluation/perplexity';
+import { openCheckpoint, type Checkpoint } from '../../model/checkpoint';
+import type { OnProgress } from '../../support/progress';
+import type { RunContext } from '.';
+import { BLOCKS_FILE, blocksSchema, type BlockSource, type Measure } from './stage-files';
+
+/** Runs work with an executor that is disposed afterwards. */
+export async function withExecutor<Result>(threads: number, work: (executor: Executor) => Promise<Result>): Promise<Result> {
+  const executor = await Executor.create({ threads });
+  try {
+    return await work(executor);
+  } finally {
+    await executor.dispose();
+  }
+}
+
+/** Runs work with the recipe's model open. */
+export async function withCheckpoint<Result>(context: RunContext, work: (checkpoint: Checkpoint) => Promise<Result>): Promise<Result> {
+  const checkpoint = await openCheckpoint(context.recipe.model);
+  try {
+    return await work(checkpoint);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** The recipe's model with all weights in memory. */
+export function loadFullModel(context: RunContext): Promise<LoadedModel> {
+  return withCheckpoint(context, (checkpoint) => loadModel(checkpoint, { signal: context.signal }));
+}
+
+/** The sources of a run as the prepare step packed them. */
+export async function readSources(context: RunContext): Promise<readonly BlockSource[]> {
+  return (await context.folder.readJson(BLOCKS_FILE, blocksSchema)).sources;
+}
+
+/** Mean loss of each source on its held-back blocks; tells each as a perplexity event. */
+export async function measureSources(
+  context: RunContext,
+  executor: Executor,
+  model: LoadedModel,
+  phase: Phase,
+  report: OnProgress,
+): Promise<Measure> {
+  const sources = await readSources(context);
+  const losses: Measure['losses'] = [];
+  const total = sources.reduce((sum, { heldBack }) => sum + heldBack.length, 0);
+  let before = 0;
+  for (const { name, heldBack } of sources) {
+    const { nll, tokens, perplexity } = await measureWindows(executor, model, heldBack, {
+      signal: context.signal,
+      onProgress: ({ done }) => {
+        report({ done: before + done, total });
+      },
+    });
+    before += heldBack.length;
+    losses.push({ source: name, nll, tokens });
+    context.emit({ type: 'perplexity', phase, source: name, step: 0, perplexity });
+  }
+  return { losses };
+}
+
+/** How the token budget is shared out, in optimiser steps. */
+export interface StepBudget {
+  readonly warmup: number;
+  readonly pruning: number;
+  readonly recovery: number;
+}
+
+export function stepBudget({ budgetTokens, training, method }: Recipe): StepBudget {
+  const steps = Math.floor(budgetTokens / (training.batch * training.length));
+  const warmup = Math.round(steps * method.warmupShare);
+  const pruning = Math.min(steps - warmup, Math.round(steps * method.pruningShare));
+  return { warmup, pruning, recovery: steps - warmup - pruning };
+}
+
+/** Batches of training blocks in rows, drawn by `weights` (by default the user's). */
+export function createSampler(sources: readonly BlockSource[], seed: number): BatchSampler {
+  const weights = Object.fromEntries(sources.map(({ name, weight }) => [name, weight]));
+  return new BatchSampler(
+    sources.map(({ name, training }) => ({ name, blocks: training.map((ids) => Int32Array.from(ids)) })),
+    weights,
+    seed,
+  );
+}
+
+/** The next batch of a sampler as rows of ids. */
+export function drawRows(sampler: BatchSampler, batch: number): Int32Array[] {
+  const { ids, length } = sampler.next(batch);
+  return Array.from({ length: batch }, (_, row) => ids.subarray(row * length, (row + 1) * length));
+}
