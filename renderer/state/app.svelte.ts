@@ -42,11 +42,14 @@ export class AppState {
     this.runs = new RunList(bridge, this.undo);
   }
 
-  /** Loads what the first page needs and listens for the engine's end. */
+  /** Loads what the first page needs, keeps its list true, and listens for the engine's end. */
   async start(): Promise<void> {
     this.#bridge.on('engine.lost', ({ message }) => {
       this.engineLost = message;
       this.run?.lost();
+    });
+    this.#bridge.on('run.event', (event) => {
+      if (event.type === 'state' && this.page === 'home') void this.runs.refresh();
     });
     await Promise.all([
       this.runs.refresh(),
@@ -99,6 +102,7 @@ export class AppState {
     const job = new Job(this.#bridge, path, this.undo);
     this.job = job;
     this.page = 'model';
+    this.notice = '';
     this.error = null;
     await job.model.inspect();
     if (this.job !== job || !job.model.isUsable) return;
