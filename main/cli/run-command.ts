@@ -82,7 +82,7 @@ export function runOutcome(result: RunResult, out: string, cwd: string): Outcome
     ...perplexities.map((row) => [`  ${row.source}`, asFigure(row.full), asFigure(row.pruned), asFigure(row.recovered)]),
   ]);
   const text = [
-    `Done in ${asDuration(result.seconds)}: ${asPercent(result.removedFraction)} of the layers removed, ${asCount(before.parameters)} parameters became ${asCount(after.parameters)} (${asBytes(before.bytes)} to ${asBytes(after.bytes)}).`,
+    `Done in ${asDuration(result.seconds)}: ${asPercent(result.removedFraction)} of the weights in its layers removed, ${asCount(before.parameters)} parameters became ${asCount(after.parameters)} (${asBytes(before.bytes)} to ${asBytes(after.bytes)}).`,
     '',
     table,
     '',

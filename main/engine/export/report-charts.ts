@@ -2,7 +2,7 @@
 import { html, type Markup } from './report-markup';
 
 const WIDTH = 720;
-const LABEL_WIDTH = 170;
+const LABEL_WIDTH = 196;
 const BAR_HEIGHT = 16;
 const GROUP_GAP = 14;
 
@@ -42,7 +42,7 @@ export interface Point {
 /** One line over numbered steps. */
 export function lineChart(summary: string, points: readonly Point[], axes: { readonly x: string; readonly y: string }): Markup {
   const height = 240;
-  const [left, right, top, bottom] = [56, WIDTH - 12, 12, height - 36];
+  const [left, right, top, bottom] = [56, WIDTH - 12, 30, height - 36];
   const xs = points.map((point) => point.x);
   const ys = points.map((point) => point.y);
   const [xLeast, xMost] = [Math.min(...xs), Math.max(...xs)];
@@ -54,7 +54,7 @@ export function lineChart(summary: string, points: readonly Point[], axes: { rea
   return html`<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${summary}">
 ${ticks.map((tick) => html`<line class="grid" x1="${left}" x2="${right}" y1="${fixed(y(tick))}" y2="${fixed(y(tick))}"/><text x="${left - 6}" y="${fixed(y(tick) + 4)}" text-anchor="end">${tick.toFixed(2)}</text>`)}
 <path class="line" d="${path}"/><text x="${left}" y="${height - 18}">${fixed(xLeast, 0)}</text><text x="${right}" y="${height - 18}" text-anchor="end">${fixed(xMost, 0)}</text>
-<text x="${(left + right) / 2}" y="${height - 4}" text-anchor="middle">${axes.x}</text><text x="4" y="${top - 2}" class="label">${axes.y}</text></svg>`;
+<text x="${(left + right) / 2}" y="${height - 4}" text-anchor="middle">${axes.x}</text><text x="4" y="12">${axes.y}</text></svg>`;
 }
 
 export interface HeatCell {
@@ -84,5 +84,5 @@ function fixed(value: number, digits = 2): string {
 }
 
 function shorten(name: string): string {
-  return name.length > 24 ? `${name.slice(0, 23)}…` : name;
+  return name.length > 30 ? `${name.slice(0, 29)}…` : name;
 }

@@ -22,7 +22,7 @@ export interface ReportInput {
 /** The report as one self-contained HTML document. */
 export function renderReport(input: ReportInput): string {
   const { modelName, result, recipe, finishedAt } = input;
-  const title = `${modelName}, ${asPercent(result.removedFraction)} smaller`;
+  const title = `${modelName}, ${asPercent(1 - result.after.parameters / result.before.parameters)} smaller`;
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -51,7 +51,7 @@ function cards(result: RunResult): Markup {
     ['Parameters', asCount(before.parameters), asCount(after.parameters)],
     ['Size of the weights', asBytes(before.bytes), asBytes(after.bytes)],
     ['Speed, tokens a second', asFigure(before.tokensPerSecond), asFigure(after.tokensPerSecond)],
-    ['Removed from the layers', '', asPercent(result.removedFraction)],
+    ['Removed of the layers’ weights', '', asPercent(result.removedFraction)],
     ['Most memory used', '', asBytes(result.peakBytes)],
   ];
   return html`<div class="cards">${rows.map(
@@ -86,15 +86,16 @@ function training(events: readonly RunEvent[]): Markup {
 function knowledge(events: readonly RunEvent[]): Markup {
   const seen = events.flatMap((event) => (event.type === 'knowledge' ? [event] : []));
   if (seen.length === 0) return html``;
-  const rows = [...new Set(seen.map((event) => `${event.source}, ${event.part}`))];
+  const rowOf = ({ source, part }: (typeof seen)[number]): string => `${source}, ${part === 'mlp' ? 'feed-forward' : part}`;
+  const rows = [...new Set(seen.map(rowOf))];
   const count = Math.max(...seen.map((event) => event.layer)) + 1;
   const cells = seen.map((event): HeatCell => ({
-    row: rows.indexOf(`${event.source}, ${event.part}`), column: event.layer, value: Math.max(0, event.deviation),
-    name: `${event.source}, ${event.part} of layer ${event.layer + 1}`,
+    row: rows.indexOf(rowOf(event)), column: event.layer, value: Math.max(0, event.deviation),
+    name: `${rowOf(event)} of layer ${event.layer + 1}`,
   }));
   const columns = Array.from({ length: count }, (_, index) => String(index + 1));
   const value = (layer: number, row: string): string => {
-    const event = seen.find((one) => one.layer === layer && `${one.source}, ${one.part}` === row);
+    const event = seen.find((one) => one.layer === layer && rowOf(one) === row);
     return event === undefined ? '' : event.deviation.toFixed(3);
   };
   const summary = 'How much each text suffers when one part of one layer is pruned alone; darker means more.';
