@@ -1,0 +1,184 @@
+/** The command line as a program is called: exit statuses, one JSON object, errors in words, nothing left behind. */
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { main } from '../../../main/cli/main';
+import { exampleModel } from '../../../main/engine/jobs/bundled';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'shear-main-'));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Called {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function shear(argv: readonly string[], signal = new AbortController().signal): Promise<Called> {
+  let stdout = '';
+  let stderr = '';
+  const status = await main(argv, {
+    stdout: { write: (text) => { stdout += text; } },
+    stderr: { write: (text) => { stderr += text; } },
+    cwd: folder, environment: { SHEAR_RUNS_FOLDER: join(folder, 'runs') }, signal,
+  });
+  return { status, stdout, stderr };
+}
+
+/** What `--json` printed: exactly one object on one line. */
+function onlyObject(stdout: string): Record<string, unknown> {
+  expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+describe('help', () => {
+  it('lists every command and shows each one’s options', async () => {
+    const { status, stdout } = await shear(['--help']);
+    expect(status).toBe(0);
+    const names = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map((match) => match[1] ?? '');
+    expect(names).toEqual(['example', 'inspect', 'compress', 'perplexity', 'generate', 'export', 'verify', 'runs']);
+    for (const name of names) {
+      const help = await shear([name, '--help']);
+      expect(help.status).toBe(0);
+      expect(help.stdout).toContain(`Usage: shear ${name}`);
+      expect(help.stdout).toContain('--json');
+    }
+  });
+});
+
+describe('wrong usage', () => {
+  it.each([
+    [['squash'], 'There is no command "squash"'],
+    [['inspect'], 'MODEL is missing'],
+    [['inspect', 'a', 'b'], 'one argument too many'],
+    [['compress', 'a', '--out', 'b', '--ratio', 'much'], '--ratio needs a number'],
+    [['perplexity', 'a'], 'Give either --text or --ids'],
+    [['generate', 'a'], '--prompt is missing'],
+    [['export', 'a', '--out', 'b'], '--format is missing'],
+    [['runs', '--threads', '0'], '--threads needs a whole number'],
+    [['inspect', 'a', '--colour', 'red'], "Unknown option '--colour'"],
+  ])('%j ends with 2 and says what is wrong', async (argv, message) => {
+    const words = await shear(argv);
+    expect(words).toMatchObject({ status: 2, stdout: '' });
+    expect(words.stderr).toContain(message);
+    const json = await shear([...argv, '--json']);
+    expect(json).toMatchObject({ status: 2, stderr: '' });
+    expect(onlyObject(json.stdout)).toMatchObject({ code: 'usage', message: expect.stringContaining(message) as unknown, details: {} });
+  });
+});
+
+describe('bad input', () => {
+  it('that is not there ends with 3', async () => {
+    for (const argv of [['inspect', 'nowhere'], ['generate', 'nowhere', '--prompt', 'x'], ['verify', 'nowhere'], ['export', 'nowhere', '--format', 'gguf', '--out', 'a.gguf']]) {
+      const { status, stdout } = await shear([...argv, '--json']);
+      expect(status).toBe(3);
+      expect(onlyObject(stdout)).toMatchObject({ code: 'not-found' });
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('that is no model ends with 3 and says so in words', async () => {
+    await writeFile(join(folder, 'notes.txt'), 'These are my notes.');
+    const { status, stderr } = await shear(['inspect', 'notes.txt']);
+    expect(status).toBe(3);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it('that is no UTF-8 ends with 3, names the file, and leaves nothing', async () => {
+    await writeFile(join(folder, 'latin.txt'), Buffer.from([0x63, 0x61, 0x66, 0xe9, 0x20, 0x61]));
+    const { status, stderr } = await shear(['perplexity', exampleModel(), '--text', 'latin.txt']);
+    expect(status).toBe(3);
+    expect(stderr).toContain('latin.txt');
+    const compress = await shear(['compress', exampleModel(), '--out', 'small', '--ratio', '0.2', '--data', 'latin.txt', '--budget-tokens', '1024']);
+    expect(compress.status).toBe(3);
+    expect((await readdir(folder)).filter((name) => name.includes('small'))).toEqual([]);
+  });
+
+  it('for a size that cannot be reached ends with 2 and says what can', async () => {
+    const { status, stderr } = await shear(['compress', exampleModel(), '--out', 'small', '--target-bytes', '1000']);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/cannot be made smaller than/);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('for a folder that is not empty is refused and leaves it alone', async () => {
+    await mkdir(join(folder, 'small'));
+    await writeFile(join(folder, 'small', 'mine.txt'), 'mine');
+    const { status, stderr } = await shear(['compress', exampleModel(), '--out', 'small', '--ratio', '0.2']);
+    expect(status).toBe(2);
+    expect(stderr).toContain('is not empty');
+    expect(await readFile(join(folder, 'small', 'mine.txt'), 'utf8')).toBe('mine');
+  });
+
+  it('for more memory than there is ends with 4', async () => {
+    await writeFile(join(folder, 'recipe.json'), JSON.stringify({ size: { kind: 'ratio', ratio: 0.2 }, training: { batch: 1e9 } }));
+    const { status, stderr } = await shear(['compress', exampleModel(), '--recipe', 'recipe.json', '--out', 'small']);
+    expect(status).toBe(4);
+    expect(stderr).toMatch(/of memory/);
+  });
+});
+
+describe('a model', () => {
+  it('is inspected', async () => {
+    const { status, stdout } = await shear(['inspect', exampleModel(), '--json']);
+    expect(status).toBe(0);
+    expect(onlyObject(stdout)).toMatchObject({ family: 'llama', parameters: 260032, layers: 5, hidden: 64, heads: 8, kvHeads: 4, headDim: 8, ffn: 172, vocabulary: 512, tied: true, problems: [] });
+    expect((await shear(['inspect', exampleModel()])).stdout).toContain('260,032');
+  });
+
+  it('is measured on texts and on ids alike', async () => {
+    const text = 'Once upon a time, there was a little girl named Lily. She loved to play outside in the park. '.repeat(8);
+    await writeFile(join(folder, 'a.txt'), text);
+    const measured = onlyObject((await shear(['perplexity', exampleModel(), '--text', 'a.txt', '--window', '64', '--json'])).stdout);
+    expect(measured['perplexity']).toBeGreaterThan(1);
+    expect(measured['perplexity']).toBeLessThan(20);
+    expect(Math.log(Number(measured['perplexity']))).toBeCloseTo(Number(measured['nll']), 10);
+    await writeFile(join(folder, 'ids.json'), JSON.stringify([1, 403, 407, 261, 378]));
+    const ids = await shear(['perplexity', exampleModel(), '--ids', 'ids.json', '--json']);
+    expect(onlyObject(ids.stdout)).toMatchObject({ tokens: 4 });
+  });
+
+  it('continues a text, the same each time', async () => {
+    const argv = ['generate', exampleModel(), '--prompt', 'Once upon a time', '--tokens', '20', '--json'];
+    const first = onlyObject((await shear(argv)).stdout);
+    expect(first['text']).toMatch(/^, there was a/);
+    expect(first['ids']).toHaveLength(20);
+    expect(onlyObject((await shear(argv)).stdout)['text']).toBe(first['text']);
+  });
+
+  it('is sound, and not the same as another', async () => {
+    expect(onlyObject((await shear(['verify', exampleModel(), '--json'])).stdout)).toMatchObject({ ok: true, differences: [] });
+  });
+
+  it('is written as GGUF and verified against itself', async () => {
+    const exported = await shear(['export', exampleModel(), '--format', 'gguf', '--out', 'tiny.gguf', '--json']);
+    expect(exported.status).toBe(0);
+    expect(onlyObject(exported.stdout)).toMatchObject({ path: join(folder, 'tiny.gguf') });
+    expect((await shear(['verify', 'tiny.gguf', '--against', exampleModel()])).status).toBe(0);
+    const again = await shear(['export', exampleModel(), '--format', 'gguf', '--out', 'tiny.gguf']);
+    expect(again.status).toBe(2);
+  });
+});
+
+describe('runs', () => {
+  it('are none at first', async () => {
+    expect(onlyObject((await shear(['runs', '--json'])).stdout)).toMatchObject({ runs: [] });
+    expect((await shear(['runs'])).stdout).toContain('There are no runs');
+  });
+});
+
+describe('Ctrl-C', () => {
+  it('ends with 130 and leaves nothing', async () => {
+    const controller = new AbortController();
+    controller.abort('cancel');
+    const { status, stderr } = await shear(['generate', exampleModel(), '--prompt', 'x'], controller.signal);
+    expect(status).toBe(130);
+    expect(stderr).toContain('Stopped.');
+  });
+});
