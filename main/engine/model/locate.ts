@@ -77,7 +77,7 @@ export function isPickleName(name: string): boolean {
  */
 export async function resolveInside(folder: string, name: string): Promise<string> {
   const path = resolve(folder, name);
-  if (isAbsolute(name) || !isInside(folder, path)) {
+  if (name.includes('\0') || isAbsolute(name) || !isInside(folder, path)) {
     throw new FormatError(`The name ${JSON.stringify(name)} leads out of the model's folder.`, {
       hint: 'The model was put together wrongly or with bad intent; do not use it.',
       details: { file: folder },
