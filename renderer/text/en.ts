@@ -90,9 +90,10 @@ export const en = {
   model: {
     reading: 'Reading what this model is…',
     summary: (name: string, family: string, parameters: number, layers: number, bytes: number) =>
-      `${name} is a ${family} model with ${formatCompact(parameters)} parameters in ${counted(layers, 'layer', 'layers')}. Its weights take ${formatBytes(bytes)}.`,
+      `“${name}” is a model of the ${familyName(family)} family with ${formatCompact(parameters)} parameters in ${counted(layers, 'layer', 'layers')}. Its weights take ${formatBytes(bytes)}.`,
     facts: 'Facts',
     family: 'Family',
+    familyName,
     fileType: 'Stored as',
     kinds: { huggingface: 'Hugging Face folder', gguf: 'GGUF file' },
     parameters: 'Parameters',
@@ -331,6 +332,12 @@ export const en = {
     gguf: { term: 'a file type', text: 'Safetensors is what Hugging Face programs read. GGUF is what LM Studio, Ollama and llama.cpp read.' },
   },
 };
+
+/** A family as its makers write it; an unknown one as the model names it. */
+function familyName(family: string): string {
+  const names: Readonly<Record<string, string>> = { llama: 'Llama', mistral: 'Mistral', qwen2: 'Qwen2' };
+  return names[family] ?? family;
+}
 
 /** Words for a file type. */
 function exportName(target: { readonly format: string; readonly dtype: string }): string {

@@ -160,11 +160,11 @@ test('what is no model, or does not fit, is told in words with the way out', asy
     const { page } = app;
     await dropFiles(page, '[data-testid="drop-zone"]', [app.folder]);
     await expect(page.getByRole('alert')).toBeVisible();
+    await expectPage(page, 'Step 1 of 6: Model', '10-no-model');
     await page.getByTestId('copy-details').click();
     await expect(page.getByTestId('copy-details')).toContainText('Copied');
     expect(await app.electron.evaluate(({ clipboard }) => clipboard.readText())).toContain('"code"');
     await expect(page.getByTestId('next')).toBeDisabled();
-    await expectPage(page, 'Step 1 of 6: Model', '10-no-model');
     await page.getByTestId('back').click();
     await expect(page.getByTestId('drop-zone')).toBeVisible();
   } finally {
