@@ -14,13 +14,18 @@ import { withExecutor } from './shared';
 
 /** Sequences of the probe; fewer than a batch, to keep it within seconds. */
 const PROBE_SEQUENCES = 2;
+const PROBE_RUNS = 3;
 
 /** Speeds of the whole model, extrapolated from one and two of its layers. Takes a few seconds. */
 export async function probeSpeed(view: ModelView, recipe: Recipe): Promise<Speed> {
   return withExecutor(defaultThreads(), async (executor) => {
     const { config } = view;
     const depth = Math.min(2, config.layers.length);
-    const two = await loadModel({ ...view, config: { ...config, layers: config.layers.slice(0, depth) }, readGlobal: (role) => view.readGlobal(role), readLayer: (layer, role) => view.readLayer(layer, role) });
+    const two = await loadModel({
+      config: { ...config, layers: config.layers.slice(0, depth) },
+      readGlobal: (role) => view.readGlobal(role),
+      readLayer: (layer, role) => view.readLayer(layer, role),
+    });
     const one: LoadedModel = { ...two, config: { ...two.config, layers: two.config.layers.slice(0, 1) }, layers: two.layers.slice(0, 1) };
     const random = Random.fromSeed(0);
     const length = Math.min(recipe.training.length, config.maxPositions);
@@ -33,17 +38,23 @@ export async function probeSpeed(view: ModelView, recipe: Recipe): Promise<Speed
     };
     const forward = (model: LoadedModel): Promise<unknown> => measureWindows(executor, model, sequences, {});
     const whole = async (work: (model: LoadedModel) => Promise<unknown>): Promise<number> => {
-      await work(one);
-      const seconds = { one: await timed(() => work(one)), two: await timed(() => work(two)) };
-      const perLayer = depth === 1 ? seconds.one : Math.max(seconds.two - seconds.one, 1e-5);
+      await work(two);
+      const seconds = { one: await quickest(() => work(one)), two: await quickest(() => work(two)) };
+      // What one layer more takes; a hiccup must not be multiplied by the depth, so never more than half of two layers.
+      const perLayer = depth === 1 ? seconds.one : Math.min(Math.max(seconds.two - seconds.one, 0.1 * seconds.two), seconds.two / 2);
       return tokens / (seconds.one + (config.layers.length - 1) * perLayer);
     };
     return { forwardTokensPerSecond: await whole(forward), trainTokensPerSecond: await whole(train) };
   });
 }
 
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
-  await work();
-  return (performance.now() - started) / 1000;
+/** Seconds of the quickest of a few runs: what else the machine does makes runs slower, never quicker. */
+async function quickest(work: () => Promise<unknown>): Promise<number> {
+  let best = Number.POSITIVE_INFINITY;
+  for (let run = 0; run < PROBE_RUNS; run++) {
+    const started = performance.now();
+    await work();
+    best = Math.min(best, (performance.now() - started) / 1000);
+  }
+  return best;
 }
