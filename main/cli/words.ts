@@ -3,12 +3,12 @@ import { asBytes, asCount, asDuration, asFigure, asPercent } from '../engine/job
 
 export { asBytes, asCount, asDuration, asFigure, asPercent };
 
-/** Rows as aligned columns; the first column to the left, the others to the right. */
-export function columns(rows: readonly (readonly string[])[]): string {
+/** Rows as aligned columns: the first `left` of them to the left, the others (numbers) to the right. */
+export function columns(rows: readonly (readonly string[])[], left = 1): string {
   const widths: number[] = [];
   for (const row of rows) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
   return rows
-    .map((row) => row.map((cell, index) => (index === 0 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0))).join('  ').trimEnd())
+    .map((row) => row.map((cell, index) => (index < left ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0))).join('  ').trimEnd())
     .join('\n');
 }
 

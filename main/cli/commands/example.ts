@@ -15,11 +15,12 @@ export const example: Command = {
   async run(args, context) {
     args.noPath();
     const out = args.path(args.text('out') ?? 'shear-example');
-    context.note('The example: a model that tells children\'s stories, a quarter of its layers removed, then trained to make up for it.');
+    context.note('The example: a model that tells children\'s stories, a quarter of the weights in its layers removed, then trained to make up for it.');
     const recipe = completeRecipe({
       model: exampleModel(),
       size: { kind: 'ratio', ratio: 0.25 },
-      sources: await starterSources(),
+      // The model knows nothing but stories: most of its training is for them.
+      sources: (await starterSources()).map((source, index) => ({ ...source, weight: index === 0 ? 6 : 1 })),
       budgetTokens: 131_072,
       out,
       exports: [{ format: 'safetensors', dtype: 'F16' }, { format: 'gguf', dtype: 'F16' }],

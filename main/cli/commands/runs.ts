@@ -17,7 +17,7 @@ export const runs: Command = {
     ]);
     return {
       json: { runs: found, folder: context.runsFolder },
-      text: rows.length === 0 ? `There are no runs in ${context.runsFolder}.` : columns([['RUN', 'STATE', 'LAST STAGE', 'REMOVED', 'OUT'], ...rows]),
+      text: rows.length === 0 ? `There are no runs in ${context.runsFolder}.` : columns([['RUN', 'STATE', 'LAST STAGE', 'REMOVED', 'OUT'], ...rows], 5),
     };
   },
 };

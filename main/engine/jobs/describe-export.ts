@@ -7,6 +7,7 @@ import type { Exported } from '../../../preload/contract/run';
 import { renderModelCard, type ModelCardInput } from '../export/model-card';
 import type { Checkpoint } from '../model/checkpoint';
 import { PROGRAM_VERSION } from './about';
+import { hubIdOf, modelNameOf } from './model-name';
 
 export interface ExportSubject {
   readonly name: string;
@@ -32,17 +33,11 @@ export async function describeExport(exported: Exported, { name, source, recipe,
   // Beside a single file there may be something of the user's own; inside our own folder the original's card is replaced.
   if (!isFile || !existsSync(cardPath)) {
     const card = renderModelCard({
-      name, baseModel: baseModelOf(source, recipe.model), licence: source.licence, licenceFiles: licences.map(([file]) => file),
+      name, baseModel: hubIdOf(recipe.model, source.metadata) ?? modelNameOf(recipe.model), licence: source.licence, licenceFiles: licences.map(([file]) => file),
       recipe, result: figures, version: PROGRAM_VERSION,
     });
     await writeFile(cardPath, card);
     files.set(cardPath, Buffer.byteLength(card));
   }
   return { ...exported, files: [...files].map(([path, bytes]) => ({ path, bytes })) };
-}
-
-/** `organisation/name` where the path is a Hub cache's snapshot, else the model's own name. */
-export function baseModelOf(source: Pick<Checkpoint, 'name'>, path: string): string {
-  const cached = /models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\]/.exec(path);
-  return cached === null ? source.name : `${cached[1] ?? ''}/${cached[2] ?? ''}`;
 }

@@ -3,7 +3,7 @@
  * its logits compared with those of the weights it was written from. What does not pass is removed.
  */
 import { rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { ExportTarget } from '../../../preload/contract/recipe';
 import type { Exported } from '../../../preload/contract/run';
 import { computeLogits } from '../evaluation/logits';
@@ -72,12 +72,6 @@ export function targetPath(folder: string, name: string, target: ExportTarget, a
   if (target.format === 'gguf') return join(folder, `${name}-${target.dtype.toLowerCase()}.gguf`);
   const alone = all.filter((other) => other.format === 'safetensors').length === 1;
   return join(folder, alone ? 'model' : `model-${target.dtype.toLowerCase()}`);
-}
-
-/** A file name for a model made from `modelPath`: its own name, and how much was removed. */
-export function shearedName(modelPath: string, removedFraction: number): string {
-  const own = basename(modelPath).replace(/\.(gguf|safetensors)$/i, '').replace(/[^\p{L}\p{N}._-]+/gu, '-') || 'model';
-  return `${own}-sheared-${Math.round(removedFraction * 100)}`;
 }
 
 async function writeTarget({ model, source, target, path, signal, onProgress }: ExportRequest, report: (share: number) => void): Promise<WrittenFile[]> {

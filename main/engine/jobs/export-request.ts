@@ -9,6 +9,7 @@ import { openCheckpoint, type Checkpoint } from '../model/checkpoint';
 import { UsageError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
 import { exportModel } from './export-model';
+import { modelNameOf } from './model-name';
 import { withExecutor } from './use-model';
 import { checkIds } from './verify-model';
 
@@ -29,7 +30,7 @@ const CHECK_TEXT =
 /** Writes a model in another format. */
 export async function exportCheckpoint(modelPath: string, options: ExportRequestOptions): Promise<Exported> {
   return withSource(modelPath, async (source) => {
-    const path = freePath(options, source.name.replace(/\.gguf$/i, ''));
+    const path = freePath(options, modelNameOf(modelPath));
     const ids = await checkIds(source, CHECK_TEXT);
     const model = await loadModel(source, options.signal === undefined ? {} : { signal: options.signal });
     await mkdir(dirname(path), { recursive: true });

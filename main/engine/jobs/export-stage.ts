@@ -15,7 +15,8 @@ import { UsageError } from '../support/errors';
 import { throwIfCancelled, type OnProgress } from '../support/progress';
 import { describeExport } from './describe-export';
 import { firstTarget } from './estimate';
-import { exportModel, shearedName, targetPath } from './export-model';
+import { exportModel, targetPath } from './export-model';
+import { modelNameOf, shearedName } from './model-name';
 import { peakMemoryBytes } from './run';
 import type { RunFolder } from './run-folder';
 import { weightBytes } from './size';
@@ -95,7 +96,7 @@ async function fillFolder(context: RunContext, partial: string, report: OnProgre
       seconds: status.activeSeconds + (Date.now() - startedMs) / 1000,
       peakBytes: Math.max(status.peakBytes, peakMemoryBytes()),
     };
-    const page = renderReport({ modelName: source.name, recipe, result, events: await folder.readEvents(), finishedAt: new Date() });
+    const page = renderReport({ modelName: modelNameOf(recipe.model), recipe, result, events: await folder.readEvents(), finishedAt: new Date() });
     await writeFile(join(partial, REPORT_FILE), page);
     await writeFile(folder.path(REPORT_FILE), page);
     return result;
