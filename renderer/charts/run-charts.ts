@@ -1,5 +1,4 @@
 /** Turns a run's figures into what the charts, their sentences and their tables show; pure. */
-import type { Phase } from '../../preload/contract/run';
 import { latestPerplexity, sourcesOf, type LayerWidths, type LossPoint, type RunView } from '../state/run-view';
 import { text } from '../text/catalogue';
 import { formatCount, formatFigure } from '../text/format';
@@ -41,36 +40,61 @@ export function lossSummary(losses: readonly LossPoint[]): string {
   return text.run.lossSummary(mean(losses.slice(0, window)), mean(losses.slice(-window)), losses.length);
 }
 
-/** One group of bars for each text, one bar for each phase measured so far. */
-export function perplexityGroups(view: RunView) {
-  const phases = ['full', 'pruned', 'recovered'] as const;
+/** Perplexities of one text; those that are not measured yet are null. */
+export interface PerplexityRow {
+  readonly source: string;
+  readonly full: number | null;
+  readonly pruned: number | null;
+  readonly recovered: number | null;
+}
+
+/** The newest perplexities of each text. */
+export function perplexitiesOf(view: RunView): readonly PerplexityRow[] {
   return sourcesOf(view).map((source) => ({
-    name: source,
+    source,
+    full: latestPerplexity(view, source, 'full'),
+    pruned: latestPerplexity(view, source, 'pruned'),
+    recovered: latestPerplexity(view, source, 'recovered'),
+  }));
+}
+
+/** A perplexity up to this many times the full model's counts as about as good. */
+const AS_GOOD = 1.02;
+
+/** What the perplexity chart says: how many texts are as good as before, and which lost most. */
+export function perplexitySummary(rows: readonly PerplexityRow[]): string {
+  const measured = rows.flatMap(({ source, full, pruned, recovered }) =>
+    full === null ? [] : [{ source, full, now: recovered ?? pruned }],
+  );
+  const both = measured.flatMap(({ source, full, now }) => (now === null ? [] : [{ source, full, now, ratio: now / full }]));
+  const [worst] = [...both].sort((a, b) => b.ratio - a.ratio);
+  if (worst !== undefined) {
+    const asGood = both.filter((row) => row.ratio <= AS_GOOD).length;
+    return text.run.perplexityNow(asGood, both.length, worst.source, worst.full, worst.now);
+  }
+  const sorted = [...measured].sort((a, b) => a.full - b.full);
+  const low = sorted.at(0);
+  const high = sorted.at(-1);
+  if (low === undefined || high === undefined) return text.run.perplexityNone;
+  return text.run.perplexityFull(measured.length, low.source, low.full, high.source, high.full);
+}
+
+/** One group of bars for each text, one bar for each phase measured so far. */
+export function perplexityGroups(rows: readonly PerplexityRow[]) {
+  const phases = ['full', 'pruned', 'recovered'] as const;
+  return rows.map((row) => ({
+    name: row.source,
     bars: phases.flatMap((phase) => {
-      const value = latestPerplexity(view, source, phase);
+      const value = row[phase];
       return value === null ? [] : [{ name: text.run.phases[phase], look: phase, value, shown: formatFigure(value) }];
     }),
   }));
 }
 
-/** What the perplexity chart says. */
-export function perplexitySummary(view: RunView): string {
-  const parts = sourcesOf(view).flatMap((source) => {
-    const full = latestPerplexity(view, source, 'full');
-    if (full === null) return [];
-    const now = latestPerplexity(view, source, 'recovered') ?? latestPerplexity(view, source, 'pruned');
-    return [text.run.perplexityPart(source, full, now)];
-  });
-  return parts.length === 0 ? text.run.perplexityNone : text.run.perplexitySummary(parts);
-}
-
 /** The perplexity table: a row for each text, a column for each phase. */
-export function perplexityRows(view: RunView): readonly (readonly string[])[] {
-  const figure = (source: string, phase: Phase): string => {
-    const value = latestPerplexity(view, source, phase);
-    return value === null ? '–' : formatFigure(value);
-  };
-  return sourcesOf(view).map((source) => [source, figure(source, 'full'), figure(source, 'pruned'), figure(source, 'recovered')]);
+export function perplexityRows(rows: readonly PerplexityRow[]): readonly (readonly string[])[] {
+  const figure = (value: number | null): string => (value === null ? '–' : formatFigure(value));
+  return rows.map((row) => [row.source, figure(row.full), figure(row.pruned), figure(row.recovered)]);
 }
 
 /** What the knowledge map says: the place whose removal hurts most. */

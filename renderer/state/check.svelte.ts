@@ -5,7 +5,7 @@ import type { Estimate } from '../../preload/contract/run';
 import { ask, errorData, type ErrorData } from './bridge.svelte';
 import { LatestOnly } from './latest';
 import { joinPath } from './paths';
-import { buildRecipe, EXPORT_CHOICES, isSameTarget, type Effort } from './recipe';
+import { buildRecipe, DEFAULT_EXPORTS, EXPORT_CHOICES, isSameTarget, type Effort } from './recipe';
 import type { Job } from './job.svelte';
 
 const PAUSE_MS = 300;
@@ -23,7 +23,7 @@ export class CheckChoice {
   prompts = $state(DEFAULT_PROMPTS);
   out = $state('');
   #outIsOwn = false;
-  exports = $state.raw<readonly ExportTarget[]>(EXPORT_CHOICES.slice(0, 1));
+  exports = $state.raw<readonly ExportTarget[]>(DEFAULT_EXPORTS);
   estimate = $state.raw<Estimate | null>(null);
   error = $state.raw<ErrorData | null>(null);
   busy = $state(false);
@@ -127,8 +127,7 @@ export class CheckChoice {
     } else if (rest.length > 0) {
       this.exports = rest;
     }
-    const first = this.exports[0];
-    if (first !== undefined) this.#job.size.setTarget(first);
+    this.#job.size.setTargets(this.exports);
     this.refresh();
   }
 

@@ -18,12 +18,17 @@ const LENGTH = 256;
 /** Fewer steps than this teach nothing. */
 const FEWEST_STEPS = 8;
 
-/** The file types offered, the default first. */
-export const EXPORT_CHOICES: readonly ExportTarget[] = [
+/** Written unless chosen otherwise: together they open in every program. The first one's bytes are forecast. */
+export const DEFAULT_EXPORTS: readonly ExportTarget[] = [
   { format: 'safetensors', dtype: 'F16' },
+  { format: 'gguf', dtype: 'F16' },
+];
+
+/** The file types offered. */
+export const EXPORT_CHOICES: readonly ExportTarget[] = [
+  ...DEFAULT_EXPORTS,
   { format: 'safetensors', dtype: 'BF16' },
   { format: 'safetensors', dtype: 'F32' },
-  { format: 'gguf', dtype: 'F16' },
 ];
 
 /** Whether two targets are the same file type. */

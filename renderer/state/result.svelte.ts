@@ -5,7 +5,7 @@ import type { Exported, RunResult } from '../../preload/contract/run';
 import { ask, errorData, type ErrorData } from './bridge.svelte';
 import { Comparison } from './compare.svelte';
 import { joinPath, nameOf } from './paths';
-import { EXPORT_CHOICES } from './recipe';
+import { EXPORT_CHOICES, isSameTarget } from './recipe';
 
 export class ResultView {
   readonly #bridge: ShearBridge;
@@ -15,7 +15,7 @@ export class ResultView {
   result = $state.raw<RunResult | null>(null);
   comparison = $state.raw<Comparison | null>(null);
   error = $state.raw<ErrorData | null>(null);
-  exportTarget = $state.raw<ExportTarget>(EXPORT_CHOICES[EXPORT_CHOICES.length - 1] ?? { format: 'gguf', dtype: 'F16' });
+  exportTarget = $state.raw<ExportTarget>({ format: 'gguf', dtype: 'F16' });
   exported = $state.raw<Exported | null>(null);
   exportError = $state.raw<ErrorData | null>(null);
   isExporting = $state(false);
@@ -35,6 +35,9 @@ export class ResultView {
     this.error = null;
     try {
       this.result = await ask(this.#bridge, 'runs.result', { runId: this.runId });
+      const { exports } = this.result;
+      const isNew = (choice: ExportTarget): boolean => !exports.some((written) => isSameTarget(written.target, choice));
+      this.exportTarget = EXPORT_CHOICES.find(isNew) ?? this.exportTarget;
       const smaller = this.smallerModel;
       if (smaller !== null) this.comparison = new Comparison(this.#bridge, this.recipe.model, smaller);
     } catch (error) {

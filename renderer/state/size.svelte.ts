@@ -1,9 +1,10 @@
 /** How small the model shall become, with the exact outcome as the engine computes it. */
 import type { ShearBridge } from '../../preload/contract/channels';
 import type { ExportTarget, Mode } from '../../preload/contract/recipe';
-import type { SizeForecast } from '../../preload/contract/run';
+import type { OpensIn, SizeForecast } from '../../preload/contract/run';
 import { ask, errorData, type ErrorData } from './bridge.svelte';
 import { LatestOnly } from './latest';
+import { DEFAULT_EXPORTS } from './recipe';
 
 export const MIN_PERCENT = 5;
 export const MAX_PERCENT = 80;
@@ -21,10 +22,12 @@ export class SizeChoice {
   readonly #bridge: ShearBridge;
   readonly #model: string;
   readonly #latest = new LatestOnly(PAUSE_MS);
-  #target: ExportTarget = { format: 'safetensors', dtype: 'F16' };
+  #targets = DEFAULT_EXPORTS;
   percent = $state(20);
   mode = $state<Mode>('everywhere');
   forecast = $state.raw<SizeForecast | null>(null);
+  /** Programs that open at least one of the files to be written. */
+  opensIn = $state.raw<readonly OpensIn[]>([]);
   error = $state.raw<ErrorData | null>(null);
   busy = $state(false);
 
@@ -57,25 +60,24 @@ export class SizeChoice {
     this.refresh();
   }
 
-  /** The export target whose bytes the forecast shows. */
-  setTarget(target: ExportTarget): void {
-    if (target.format === this.#target.format && target.dtype === this.#target.dtype) return;
-    this.#target = target;
+  /** The file types to be written; the forecast shows the bytes of the first one. */
+  setTargets(targets: readonly ExportTarget[]): void {
+    this.#targets = targets;
     this.refresh();
   }
 
   refresh(): void {
     this.busy = true;
-    const request = {
-      model: this.#model,
-      size: { kind: 'ratio', ratio: this.ratio },
-      mode: this.mode,
-      target: this.#target,
-    } as const;
+    const { ratio, mode } = this;
+    const targets = this.#targets;
     this.#latest.schedule(
-      () => ask(this.#bridge, 'plan.size', request),
-      (forecast) => {
-        this.forecast = forecast;
+      () =>
+        Promise.all(
+          targets.map((target) => ask(this.#bridge, 'plan.size', { model: this.#model, size: { kind: 'ratio', ratio }, mode, target })),
+        ),
+      (forecasts) => {
+        this.forecast = forecasts[0] ?? null;
+        this.opensIn = openAny(forecasts);
         this.error = null;
         this.busy = false;
       },
@@ -85,4 +87,13 @@ export class SizeChoice {
       },
     );
   }
+}
+
+/** One line for each program: the file that it opens if there is one, else why not. */
+function openAny(forecasts: readonly SizeForecast[]): readonly OpensIn[] {
+  const best = new Map<string, OpensIn>();
+  for (const program of forecasts.flatMap((forecast) => forecast.opensIn)) {
+    if (best.get(program.program)?.opens !== true) best.set(program.program, program);
+  }
+  return [...best.values()];
 }

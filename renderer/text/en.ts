@@ -215,6 +215,7 @@ export const en = {
     left: (seconds: number) => `${capital(formatDuration(seconds))} left`,
     leftUnknown: 'The time left is being measured',
     elapsed: (time: string) => `${time} so far`,
+    took: (time: string) => `took ${time}`,
     step: (done: number, total: number) => `${formatCount(done)} of ${formatCount(total)}`,
     cancel: 'Cancel the run…',
     cancelling: 'Stopping after the current step…',
@@ -254,9 +255,12 @@ export const en = {
     pruning: 'While removing',
     recovering: 'While recovering',
     perplexityTitle: 'Perplexity on each text',
-    perplexitySummary: (parts: readonly string[]) => `${parts.join('; ')}. Lower is better.`,
-    perplexityPart: (source: string, full: number, now: number | null) =>
-      now === null ? `${source}: ${formatFigure(full)} for the full model` : `${source}: ${formatFigure(full)} before, ${formatFigure(now)} now`,
+    perplexityFull: (texts: number, low: string, lowest: number, high: string, highest: number) =>
+      `The full model is measured on ${counted(texts, 'text', 'texts')}, from ${formatFigure(lowest)} on “${low}” to ${formatFigure(highest)} on “${high}”. Lower is better.`,
+    perplexityNow: (asGood: number, texts: number, worst: string, full: number, now: number) =>
+      asGood === texts
+        ? `On ${texts === 1 ? 'the text' : `all ${counted(texts, 'text', 'texts')}`} the smaller model is about as good as the full one, or better. Lower is better.`
+        : `On ${formatCount(asGood)} of ${counted(texts, 'text', 'texts')} the smaller model is about as good as the full one, or better. It lost most on “${worst}”: ${formatFigure(full)} before, ${formatFigure(now)} now. Lower is better.`,
     perplexityNone: 'Appears when the full model is measured.',
     phases: { full: 'Full model', pruned: 'After removing', recovered: 'After recovery' },
     mapTitle: 'Knowledge map',

@@ -3,7 +3,7 @@
 const LOCALE = 'en';
 const count = new Intl.NumberFormat(LOCALE);
 const compact = new Intl.NumberFormat(LOCALE, { notation: 'compact', compactDisplay: 'long', maximumSignificantDigits: 4 });
-const short = new Intl.NumberFormat(LOCALE, { notation: 'compact', maximumSignificantDigits: 3 });
+const rounded = new Intl.NumberFormat(LOCALE, { notation: 'compact', compactDisplay: 'long', maximumSignificantDigits: 3 });
 const percent = new Intl.NumberFormat(LOCALE, { style: 'percent', maximumFractionDigits: 1 });
 const wholePercent = new Intl.NumberFormat(LOCALE, { style: 'percent', maximumFractionDigits: 0 });
 const significant = new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 4 });
@@ -24,9 +24,9 @@ export function formatCompact(value: number): string {
   return compact.format(value);
 }
 
-/** 135M, for axes and narrow cells. */
-export function formatShort(value: number): string {
-  return short.format(value);
+/** 135 million, where space is scarce. */
+export function formatRounded(value: number): string {
+  return rounded.format(value);
 }
 
 /** Bytes in decimal units: 269 MB. */

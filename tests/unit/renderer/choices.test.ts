@@ -18,12 +18,12 @@ describe('the size', () => {
     const size = new SizeChoice(fake, '/m');
     for (const percent of [21, 22, 23, 30]) size.setPercent(percent);
     await vi.runAllTimersAsync();
-    expect(fake.requests('plan.size')).toHaveLength(1);
+    expect(fake.requests('plan.size')).toMatchObject([{ target: { format: 'safetensors' } }, { target: { format: 'gguf' } }]);
     expect(size.forecast?.removedFraction).toBe(0.3);
   });
 
   it('never lets a slow old answer overtake a new one', async () => {
-    const slowFirst = [500, 10];
+    const slowFirst = [500, 500, 10, 10];
     const fake = new FakeBridge({
       'plan.size': async ({ size }) => {
         await new Promise((resolve) => setTimeout(resolve, slowFirst.shift()));
@@ -36,6 +36,22 @@ describe('the size', () => {
     size.setPercent(40);
     await vi.runAllTimersAsync();
     expect(size.forecast?.removedFraction).toBe(0.4);
+  });
+
+  it('says that a program opens the result if it opens one of the files', async () => {
+    const fake = new FakeBridge({
+      'plan.size': ({ target }) => ({
+        ...forecast(0.2),
+        opensIn: ['vLLM', 'Jan'].map((program) => ({ program, opens: (program === 'Jan') === (target.format === 'gguf'), note: target.format })),
+      }),
+    });
+    const size = new SizeChoice(fake, '/m');
+    size.refresh();
+    await vi.runAllTimersAsync();
+    expect(size.opensIn).toEqual([
+      { program: 'vLLM', opens: true, note: 'safetensors' },
+      { program: 'Jan', opens: true, note: 'gguf' },
+    ]);
   });
 
   it('stays in its range and ignores what is no number', () => {
@@ -123,10 +139,9 @@ describe('the recipe', () => {
   it('of the check keeps at least one file type', async () => {
     const job = new Job(new FakeBridge({ 'models.inspect': ({ path }) => inspection(path) }), '/m', new UndoQueue());
     await job.model.inspect();
+    expect(job.check.exports).toHaveLength(2);
     job.check.toggleExport({ format: 'safetensors', dtype: 'F16' });
-    expect(job.check.exports).toHaveLength(1);
     job.check.toggleExport({ format: 'gguf', dtype: 'F16' });
-    job.check.toggleExport({ format: 'safetensors', dtype: 'F16' });
     expect(job.check.exports).toEqual([{ format: 'gguf', dtype: 'F16' }]);
   });
 });

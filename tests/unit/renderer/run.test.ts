@@ -1,7 +1,7 @@
 /** A run as the window sees it: folded events, live and from the record, and the two models writing. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RunEvent, RunEventBody } from '../../../preload/contract/run';
-import { knowledgeSummary, lossLines, perplexityGroups } from '../../../renderer/charts/run-charts';
+import { knowledgeSummary, lossLines, perplexitiesOf, perplexityGroups, perplexitySummary } from '../../../renderer/charts/run-charts';
 import { Comparison } from '../../../renderer/state/compare.svelte';
 import { emptyView, foldEvents, latestPerplexity } from '../../../renderer/state/run-view';
 import { RunWatch } from '../../../renderer/state/run.svelte';
@@ -28,7 +28,7 @@ describe('the folded view', () => {
     expect(view.losses).toEqual([{ stage: 'recover', step: 1, loss: 2 }]);
     expect(latestPerplexity(view, 'a', 'recovered')).toBe(8);
     expect(latestPerplexity(view, 'a', 'full')).toBeNull();
-    expect(perplexityGroups(view)).toMatchObject([{ name: 'a', bars: [{ look: 'recovered', value: 8 }] }]);
+    expect(perplexityGroups(perplexitiesOf(view))).toMatchObject([{ name: 'a', bars: [{ look: 'recovered', value: 8 }] }]);
   });
 
   it('is whole and without time left when the run is done', () => {
@@ -49,6 +49,17 @@ describe('the folded view', () => {
       ),
     );
     expect(knowledgeSummary(view)).toContain('attention of layer 2');
+  });
+
+  it('says how many texts are as good as before and which lost most', () => {
+    const rows = [
+      { source: 'a', full: 10, pruned: 50, recovered: 10.1 },
+      { source: 'b', full: 10, pruned: 12, recovered: 15 },
+    ];
+    expect(perplexitySummary(rows)).toBe(
+      'On 1 of 2 texts the smaller model is about as good as the full one, or better. It lost most on “b”: 10 before, 15 now. Lower is better.',
+    );
+    expect(perplexitySummary(rows.map((row) => ({ ...row, pruned: null, recovered: null })))).toContain('The full model is measured on 2 texts');
   });
 
   it('thins long lines by averaging', () => {
