@@ -41,45 +41,54 @@ async function answerQuestions(app: RunningApp, button: number): Promise<void> {
   }, button);
 }
 
+const started: RunningApp[] = [];
+
+/** Starts the program, again with the same folder if one is given; whatever the test does, it ends with the test. */
+async function launch(folder?: string): Promise<RunningApp> {
+  const app = await launchApp(folder === undefined ? {} : { folder });
+  started.push(app);
+  return app;
+}
+
+test.afterEach(async () => {
+  for (const app of started) await app.kill();
+  for (const { folder } of started) await rm(folder, { recursive: true, force: true });
+  started.length = 0;
+});
+
+/** The states of all runs. */
+async function states(app: RunningApp): Promise<string[]> {
+  return (await call(app.page, 'runs.list', {})).map((run) => `${run.runId} ${run.state}`);
+}
+
 test('closing the window during a run asks, and the run that was stopped is kept', async () => {
-  const app = await launchApp();
-  try {
-    const runId = await startLongRun(app);
+  const app = await launch();
+  const runId = await startLongRun(app);
 
-    await answerQuestions(app, 0);
-    await app.electron.evaluate(({ BrowserWindow }) => { BrowserWindow.getAllWindows()[0]?.close(); });
-    await expect.poll(() => app.electron.evaluate(() => (globalThis as { questions?: number }).questions)).toBe(1);
-    expect(await call(app.page, 'runs.list', {})).toMatchObject([{ runId, state: 'running' }]);
+  await answerQuestions(app, 0);
+  await app.electron.evaluate(({ BrowserWindow }) => { BrowserWindow.getAllWindows()[0]?.close(); });
+  await expect.poll(() => app.electron.evaluate(() => (globalThis as { questions?: number }).questions)).toBe(1);
+  expect(await states(app)).toEqual([`${runId} running`]);
 
-    const ended = app.electron.waitForEvent('close');
-    await answerQuestions(app, 1);
-    await app.electron.evaluate(({ BrowserWindow }) => { BrowserWindow.getAllWindows()[0]?.close(); });
-    await ended;
+  const ended = app.electron.waitForEvent('close');
+  await answerQuestions(app, 1);
+  await app.electron.evaluate(({ BrowserWindow }) => { BrowserWindow.getAllWindows()[0]?.close(); });
+  await ended;
 
-    const again = await launchApp({ folder: app.folder });
-    expect(await call(again.page, 'runs.list', {})).toMatchObject([{ runId, state: 'interrupted' }]);
-    await again.close();
-  } finally {
-    await rm(app.folder, { recursive: true, force: true });
-  }
+  expect(await states(await launch(app.folder))).toEqual([`${runId} interrupted`]);
 });
 
 for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
   test(`a run of a program that was ended by ${signal} can be continued at its last stage`, async () => {
-    const app = await launchApp();
-    try {
-      const runId = await startLongRun(app);
-      await app.kill(signal);
+    const app = await launch();
+    const runId = await startLongRun(app);
+    await app.kill(signal);
 
-      const again = await launchApp({ folder: app.folder });
-      const [kept] = await call(again.page, 'runs.list', {});
-      expect(kept).toMatchObject({ runId, state: 'interrupted' });
-      expect(kept?.lastStage).not.toBeNull();
-      await call(again.page, 'runs.continue', { runId });
-      expect(await call(again.page, 'runs.list', {})).toMatchObject([{ runId, state: 'running' }]);
-      await again.close();
-    } finally {
-      await rm(app.folder, { recursive: true, force: true });
-    }
+    const again = await launch(app.folder);
+    const [kept] = await call(again.page, 'runs.list', {});
+    expect(kept).toMatchObject({ runId, state: 'interrupted' });
+    expect(kept?.lastStage).not.toBeNull();
+    await call(again.page, 'runs.continue', { runId });
+    await expect.poll(() => states(again)).toEqual([`${runId} running`]);
   });
 }
