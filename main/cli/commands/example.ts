@@ -21,11 +21,11 @@ export const example: Command = {
       size: { kind: 'ratio', ratio: 0.25 },
       // The model knows nothing but stories: most of its training is for them.
       sources: (await starterSources()).map((source, index) => ({ ...source, weight: index === 0 ? 6 : 1 })),
-      budgetTokens: 131_072,
+      budgetTokens: 196_608,
       out,
       exports: [{ format: 'safetensors', dtype: 'F16' }, { format: 'gguf', dtype: 'F16' }],
       prompts: ['Once upon a time', 'The little dog was'],
-      training: { learningRate: 2e-3 },
+      training: { learningRate: 5e-3 },
     });
     return runOutcome(await runRecipe(recipe, context), out, context.cwd);
   },
