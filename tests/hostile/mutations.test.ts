@@ -36,7 +36,7 @@ function damage(bytes: Buffer, random: Random, reach: number): Buffer {
 }
 
 /** Opens and reads a few values; anything thrown must be an AppError that is no bug of ours. */
-async function survives(use: () => Promise<void>, description: string): Promise<void> {
+async function survives(use: () => Promise<unknown>, description: string): Promise<void> {
   try {
     await use();
   } catch (error) {
@@ -93,10 +93,10 @@ it('Damaged configurations and indexes are read or refused, never mishandled', (
     const random = Random.fromSeed(3);
     for (let round = 0; round < CASES / 3; round++) {
       await writeFile(join(folder, 'config.json'), damage(config, random, config.length));
-      await survives(async () => void (await inspectCheckpoint(folder)), `config case ${round}`);
+      await survives(() => inspectCheckpoint(folder), `config case ${round}`);
       await writeFile(join(folder, 'config.json'), config);
       await writeFile(join(folder, 'model.safetensors.index.json'), damage(index, random, index.length));
-      await survives(async () => void (await inspectCheckpoint(folder)), `index case ${round}`);
+      await survives(() => inspectCheckpoint(folder), `index case ${round}`);
     }
     expect((await inspectCheckpoint(folder)).kind).toBe('huggingface');
   }), 60_000);

@@ -72,8 +72,11 @@ interface Target {
 function chooseTarget(config: ModelConfig): Target {
   if (!isUniform(config)) return PER_LAYER_GGUF;
   const needsFactors = uniformFactor(frequencyFactors(config.rope)) === null;
+  const fillsHidden = config.layers.every((layer) => layer.heads * config.headDim === config.hidden);
   const holds = ({ gguf }: Family): boolean =>
-    [...config.biases].every((role) => gguf.biases.includes(role)) && (!needsFactors || gguf.readsRopeFactors);
+    [...config.biases].every((role) => gguf.biases.includes(role)) &&
+    (!needsFactors || gguf.readsRopeFactors) &&
+    (fillsHidden || gguf.readsHeadDim);
   const family = [familyNamed(config.family), ...FAMILIES].find(holds);
   if (family === undefined) {
     throw new UnsupportedError('No GGUF architecture has the biases and rotary factors of this model.', {

@@ -1,5 +1,6 @@
 /** Reads the metadata of a GGUF file into a declared model; biases and the tied head are left to its tensors. */
 import type { GgufFile } from '../formats/gguf/reader';
+import type { GgufValue } from '../formats/gguf/types';
 import type { Rope } from './config';
 import { joinLayers, unevenLayers, type DeclaredModel } from './declared';
 import { FAMILIES, PER_LAYER_GGUF } from './families/index';
@@ -25,7 +26,7 @@ export async function readGgufConfig(file: GgufFile, problems: Problems): Promis
     );
     return null;
   }
-  const settings = new Settings((key) => metadata.get(`${architecture}.${key}`), `The metadata ${architecture}`, problems);
+  const settings = new Settings((key) => plain(metadata.get(`${architecture}.${key}`)), `The metadata ${architecture}`, problems);
   const count = settings.whole('block_count', undefined, MAX_LAYERS);
   const hidden = settings.whole('embedding_length');
   const heads = settings.perLayer('attention.head_count', count);
@@ -107,6 +108,11 @@ async function readRope(file: GgufFile, settings: Settings, headDim: number, pro
     problems.caught(error);
     return unscaled;
   }
+}
+
+/** Arrays of numbers as plain lists, as settings from other files are. */
+function plain(value: GgufValue | undefined): unknown {
+  return ArrayBuffer.isView(value) ? Array.from<number | bigint, number>(value, Number) : value;
 }
 
 function tokenId(value: unknown): number | null {

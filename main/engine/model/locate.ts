@@ -14,6 +14,8 @@ export type Location =
 
 /** Ends of names of files that hold pickled Python objects: reading them can run code. */
 const PICKLE_NAMES = /\.(bin|pt|pth|ckpt|pkl|pickle)$/i;
+/** Start of the name of a model's folder in the Hugging Face cache: models--MAKER--MODEL. */
+const CACHE_PREFIX = 'models--';
 const GGUF_NAMES = /\.gguf$/i;
 const FOLDER_FILE_NAMES = /\.(json|safetensors|jinja|md)$/i;
 
@@ -39,7 +41,7 @@ async function locateFolder(folder: string): Promise<Location> {
   const names = await readdir(folder).catch((error: unknown) => {
     throw toAppError(error);
   });
-  const name = basename(folder);
+  const name = folderName(folder);
   if (names.includes('config.json')) return { kind: 'huggingface', path: await realpath(folder), name };
   const ggufs = names.filter((entry) => GGUF_NAMES.test(entry)).sort();
   const [only] = ggufs;
@@ -105,9 +107,19 @@ export async function resolveInside(folder: string, name: string): Promise<strin
 
 /** In a Hugging Face cache, `snapshots/REVISION` holds links into `blobs` beside it; both belong to one entry. */
 function containerOf(folder: string): string {
+  return cacheEntryOf(folder) ?? folder;
+}
+
+/** What people call a folder: in a cache the model's name instead of the revision, else its own name. */
+function folderName(folder: string): string {
+  const entry = cacheEntryOf(folder);
+  return entry === null ? basename(folder) : basename(entry).slice(CACHE_PREFIX.length).replace('--', '/');
+}
+
+function cacheEntryOf(folder: string): string | null {
   const snapshots = dirname(folder);
   const entry = dirname(snapshots);
-  return basename(snapshots) === 'snapshots' && basename(entry).startsWith('models--') ? entry : folder;
+  return basename(snapshots) === 'snapshots' && basename(entry).startsWith(CACHE_PREFIX) ? entry : null;
 }
 
 function isInside(folder: string, path: string): boolean {

@@ -43,18 +43,19 @@ export function resolveRope(
 ): Rope {
   const base = baseFrequencies(theta, headDim);
   if (scaling === null) return { theta, inverseFrequencies: base, scaling: null };
-  const name = scaling['rope_type'] ?? scaling['type'] ?? 'default';
-  const rule = typeof name === 'string' && Object.hasOwn(SCALING_RULES, name) ? SCALING_RULES[name] : undefined;
+  const stated = scaling['rope_type'] ?? scaling['type'] ?? 'default';
+  const name = typeof stated === 'string' ? stated : JSON.stringify(stated);
+  const rule = Object.hasOwn(SCALING_RULES, name) ? SCALING_RULES[name] : undefined;
   if (rule === undefined) {
-    throw new UnsupportedError(`The model stretches its context by the rule ${JSON.stringify(name)}, which is not implemented.`, {
+    throw new UnsupportedError(`The model stretches its context by the rule ${name}, which is not implemented.`, {
       hint: `Rules that work: ${Object.keys(SCALING_RULES).join(', ')}.`,
-      details: { feature: 'rope_scaling', found: String(name) },
+      details: { feature: 'rope_scaling', found: name },
     });
   }
   const setting = (key: string, fallback?: number): number => {
     const value = scaling[key] ?? fallback;
     if (typeof value === 'number' && value > 0) return value;
-    throw new UnsupportedError(`The context rule ${String(name)} needs a positive number ${key}; found ${JSON.stringify(value)}.`, {
+    throw new UnsupportedError(`The context rule ${name} needs a positive number ${key}; found ${JSON.stringify(value)}.`, {
       details: { feature: 'rope_scaling', found: key },
     });
   };

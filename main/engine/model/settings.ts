@@ -60,8 +60,7 @@ export class Settings {
     const value = this.raw(key);
     if (value === null && fallback !== undefined) return fallback;
     if (isWhole(value)) return Array.from({ length: layers }, () => value);
-    const list = ArrayBuffer.isView(value) || Array.isArray(value) ? Array.from(value as ArrayLike<unknown>) : null;
-    if (list?.every(isWhole) === true && list.length === layers) return list;
+    if (Array.isArray(value) && value.length === layers && value.every(isWhole)) return value;
     this.refuse(key, `a whole number from 1 on, or a list of ${layers} of them, one per layer`, value);
     return fallback ?? Array.from({ length: layers }, () => 1);
   }
@@ -82,7 +81,6 @@ function isWhole(value: unknown): value is number {
 }
 
 function describe(value: unknown): string {
-  const list = ArrayBuffer.isView(value) ? Array.from(value as unknown as ArrayLike<unknown>, String) : value;
-  const text = JSON.stringify(list) ?? String(value);
+  const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

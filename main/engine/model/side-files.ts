@@ -94,7 +94,7 @@ export async function summariseTokenizerFiles(
     // Older files leave the type out; what has merges is BPE.
     const type = model['type'] ?? (Array.isArray(model['merges']) ? 'BPE' : 'unknown');
     const bpe = model['byte_fallback'] === true ? 'SentencePiece BPE' : 'byte-level BPE';
-    return { kind: type === 'BPE' ? bpe : String(type), tokens, hasChatTemplate };
+    return { kind: type === 'BPE' ? bpe : typeof type === 'string' ? type : 'unknown', tokens, hasChatTemplate };
   } catch (error) {
     problems.caught(error);
     return { kind: 'none', tokens: 0, hasChatTemplate: false };

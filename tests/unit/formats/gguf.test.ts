@@ -61,6 +61,19 @@ describe('GGUF files', () => {
       expect(await readFile(join(folder, 'b.gguf'))).toEqual(await readFile(join(folder, 'a.gguf')));
     }));
 
+  it('hold vocabularies of megabytes, whose header is longer than any buffer to begin with', () =>
+    withTemporaryFolder(async (folder) => {
+      const path = join(folder, 'a.gguf');
+      const tokens = Array.from({ length: 150_000 }, (_, index) => `token ${index}`);
+      const scores = Float32Array.from({ length: 300_000 }, (_, index) => -index);
+      await writeGguf(path, new Map([['t', inferEntry(tokens)], ['s', inferEntry(scores)], ['last', inferEntry(0.25)]]), []);
+      const file = await openGguf(path);
+      expect(file.metadata.get('t')).toEqual(tokens);
+      expect(file.metadata.get('s')).toEqual(scores);
+      expect(file.metadata.get('last')).toBe(0.25);
+      await file.close();
+    }));
+
   it('are read with an alignment of 16 and in version 2', () =>
     withTemporaryFolder(async (folder) => {
       const path = join(folder, 'a.gguf');

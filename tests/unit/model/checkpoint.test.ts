@@ -126,6 +126,7 @@ describe('A Hugging Face folder', () => {
       await symlink('../../blobs/bbbb', join(snapshot, 'model.safetensors'));
       await expectSameWeights(snapshot, view);
       await expectSameWeights(join(snapshot, 'config.json'), view);
+      expect((await inspectCheckpoint(snapshot)).name).toBe('maker/tiny');
       await rename(join(entry, 'blobs', 'bbbb'), join(entry, 'blobs', 'cccc'));
       await expect(openCheckpoint(snapshot)).rejects.toThrow(/model\.safetensors is a link whose target is not there/);
     }));

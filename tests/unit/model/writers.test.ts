@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { writeGgufModel } from '../../../main/engine/export/gguf-model';
 import { writeSafetensorsModel } from '../../../main/engine/export/safetensors-model';
 import { openGguf } from '../../../main/engine/formats/gguf/reader';
+import { requireDiskSpace } from '../../../main/engine/formats/whole-file';
 import { openCheckpoint } from '../../../main/engine/model/checkpoint';
 import type { ModelConfig } from '../../../main/engine/model/config';
 import type { ModelView } from '../../../main/engine/model/view';
@@ -85,16 +86,18 @@ describe('A model written', () => {
 
   it('from a folder to a folder twice is byte-identical, and carries the side files unchanged', () =>
     withTemporaryFolder(async (root) => {
-      for (const [from, to] of [[EXAMPLE, join(root, 'a')], [join(root, 'a'), join(root, 'b')]] as const) {
+      const first = join(root, '模型\u3000ü 1');
+      const second = join(root, 'b');
+      for (const [from, to] of [[EXAMPLE, first], [first, second]] as const) {
         const source = await openCheckpoint(from);
         await writeSafetensorsModel(source, source, to, { dtype: 'BF16' });
         await source.close();
       }
-      const names = await readdir(join(root, 'a'));
+      const names = await readdir(first);
       expect(names.sort()).toEqual(['LICENSE', 'README.md', 'config.json', 'generation_config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json']);
-      for (const name of names) expect(await readFile(join(root, 'b', name))).toEqual(await readFile(join(root, 'a', name)));
-      for (const name of ['LICENSE', 'tokenizer.json']) expect(await readFile(join(root, 'a', name))).toEqual(await readFile(join(EXAMPLE, name)));
-      expect(await readConfig(join(root, 'a'))).toMatchObject({ torch_dtype: 'bfloat16', rope_theta: 10_000 });
+      for (const name of names) expect(await readFile(join(second, name))).toEqual(await readFile(join(first, name)));
+      for (const name of ['LICENSE', 'tokenizer.json']) expect(await readFile(join(first, name))).toEqual(await readFile(join(EXAMPLE, name)));
+      expect(await readConfig(first)).toMatchObject({ torch_dtype: 'bfloat16', rope_theta: 10_000 });
     }));
 
   it('with a head count that does not divide the hidden width goes out as Mistral without a window', () =>
@@ -128,6 +131,17 @@ describe('A model written', () => {
       expect(await readdir(join(root, 'even'))).not.toContain('modeling_shear.py');
     }));
 
+  it('as GGUF takes another architecture where its own would divide the hidden width by the head count', () =>
+    withTemporaryFolder(async (root) => {
+      await writeTinyFolder(join(root, 'source'), { family: 'qwen2', biases: QKV });
+      const source = await openCheckpoint(join(root, 'source'));
+      const half = { heads: 2, kvHeads: 1, ffn: 24 };
+      const pruned = tinyView(tinyConfig({ family: 'qwen2', biases: QKV, layers: [half, half] }));
+      await writeGgufModel(pruned, source, join(root, 'a.gguf'), { dtype: 'F32' });
+      await source.close();
+      await expectSame(join(root, 'a.gguf'), pruned, { family: 'llama', bosId: null, eosIds: [] });
+    }));
+
   it('as GGUF keeps vectors in F32 and states licence, name and head width', () =>
     withTemporaryFolder(async (root) => {
       const source = await openCheckpoint(EXAMPLE);
@@ -159,6 +173,13 @@ describe('A writer refuses', () => {
       expect(await readConfig(join(root, 'folder'))).toMatchObject({ torch_dtype: 'float32' });
       expect((await readdir(root)).sort()).toEqual(['a.gguf', 'folder']);
       await source.close();
+    }));
+
+  it('to start when the disk has too little room', () =>
+    withTemporaryFolder(async (root) => {
+      const tooMuch = Number.MAX_SAFE_INTEGER;
+      await expect(requireDiskSpace(join(root, 'not', 'there', 'yet'), tooMuch)).rejects.toMatchObject({ code: 'disk', details: { neededBytes: tooMuch } });
+      await requireDiskSpace(root, 1);
     }));
 
   it('biases that no class of transformers has', () =>

@@ -45,31 +45,38 @@ export class ByteBuilder {
   }
 
   bytes(part: Uint8Array): void {
-    this.buffer.set(part, this.grow(part.byteLength));
+    const at = this.grow(part.byteLength);
+    this.buffer.set(part, at);
   }
 
   uint8(value: number): void {
-    this.view.setUint8(this.grow(1), value);
+    const at = this.grow(1);
+    this.view.setUint8(at, value);
   }
 
   uint16(value: number): void {
-    this.view.setUint16(this.grow(2), value, true);
+    const at = this.grow(2);
+    this.view.setUint16(at, value, true);
   }
 
   uint32(value: number): void {
-    this.view.setUint32(this.grow(4), value, true);
+    const at = this.grow(4);
+    this.view.setUint32(at, value, true);
   }
 
   uint64(value: number | bigint): void {
-    this.view.setBigUint64(this.grow(8), BigInt(value), true);
+    const at = this.grow(8);
+    this.view.setBigUint64(at, BigInt(value), true);
   }
 
   float32(value: number): void {
-    this.view.setFloat32(this.grow(4), value, true);
+    const at = this.grow(4);
+    this.view.setFloat32(at, value, true);
   }
 
   float64(value: number): void {
-    this.view.setFloat64(this.grow(8), value, true);
+    const at = this.grow(8);
+    this.view.setFloat64(at, value, true);
   }
 
   /** UTF-8 with its length in front. */
@@ -84,7 +91,7 @@ export class ByteBuilder {
     return this.buffer.slice(0, this.length);
   }
 
-  /** Makes room for `count` bytes more and answers where they start. */
+  /** Makes room for `count` bytes more and answers where they start. It may replace the buffer, so it goes first. */
   private grow(count: number): number {
     const start = this.length;
     this.length += count;

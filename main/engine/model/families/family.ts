@@ -49,5 +49,7 @@ export interface Family {
     readonly biases: readonly LinearRole[];
     /** Whether llama.cpp reads `rope_freqs` under this architecture. */
     readonly readsRopeFactors: boolean;
+    /** Whether llama.cpp takes heads that together are narrower than the hidden width (it reads `key_length`). */
+    readonly readsHeadDim: boolean;
   };
 }

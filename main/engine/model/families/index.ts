@@ -50,8 +50,9 @@ export function biasSettings(family: Family, biases: ReadonlySet<LinearRole>): R
   const announced = new Set<LinearRole>(family.huggingface.fixedBiases);
   const settings: Record<string, boolean> = {};
   for (const [setting, roles] of Object.entries(family.huggingface.optionalBiases)) {
-    settings[setting] = roles.some((role) => biases.has(role));
-    if (settings[setting] === true) for (const role of roles) announced.add(role);
+    const isOn = roles.some((role) => biases.has(role));
+    settings[setting] = isOn;
+    if (isOn) for (const role of roles) announced.add(role);
   }
   return LINEAR_ROLES.every((role) => announced.has(role) === biases.has(role)) ? settings : null;
 }

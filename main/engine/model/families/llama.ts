@@ -26,5 +26,6 @@ export const llama: Family = {
     rotaryRows: 'interleaved',
     biases: LINEAR_ROLES,
     readsRopeFactors: true,
+    readsHeadDim: true,
   },
 };

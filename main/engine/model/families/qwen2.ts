@@ -25,5 +25,6 @@ export const qwen2: Family = {
     rotaryRows: 'halfSplit',
     biases: ['q', 'k', 'v'],
     readsRopeFactors: false,
+    readsHeadDim: false,
   },
 };
