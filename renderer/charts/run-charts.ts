@@ -8,6 +8,7 @@ const MOST_POINTS = 300;
 /** Rows of the loss table at most. */
 const MOST_ROWS = 60;
 
+/** One line of a line chart; `colour` names a token without its dashes, `x` counts steps. */
 export interface Line {
   readonly name: string;
   readonly colour: string;

@@ -24,4 +24,5 @@ export const icons = {
   lock: 'M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3',
 } as const;
 
+/** Name of one of our icons. */
 export type IconName = keyof typeof icons;

@@ -14,9 +14,12 @@ import { UndoQueue } from './undo.svelte';
 
 /** Steps of the wizard, in their order. */
 export const STEPS = ['model', 'size', 'texts', 'check', 'run', 'result'] as const;
+/** One step of the wizard. */
 export type Step = (typeof STEPS)[number];
+/** What the window shows. */
 export type Page = 'home' | Step;
 
+/** The window’s state; made once. Refusals land in `error`, or in the part that was asked. */
 export class AppState {
   readonly #bridge: ShearBridge;
   readonly undo = new UndoQueue();

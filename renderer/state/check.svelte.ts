@@ -12,6 +12,7 @@ const PAUSE_MS = 300;
 const MAX_SEED = 4_294_967_295;
 const DEFAULT_PROMPTS = 'Once upon a time\nThe most important thing to know is';
 
+/** Choices of the check page. Refusals land in `error`. */
 export class CheckChoice {
   readonly #bridge: ShearBridge;
   readonly #job: Job;

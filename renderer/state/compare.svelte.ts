@@ -15,6 +15,7 @@ export class AnswerPane {
   }
 }
 
+/** Two models and a prompt; `temperature` 0 always takes the likeliest token. */
 export class Comparison {
   readonly #bridge: ShearBridge;
   readonly before: AnswerPane;

@@ -6,6 +6,7 @@ import { SizeChoice } from './size.svelte';
 import { TextsChoice } from './texts.svelte';
 import type { UndoQueue } from './undo.svelte';
 
+/** One model on its way through the wizard; a new model makes a new job. */
 export class Job {
   readonly model: ModelChoice;
   readonly size: SizeChoice;

@@ -11,6 +11,7 @@ export interface LayerParts {
   readonly mlp: number;
 }
 
+/** A model at a path; `inspect` fills in the rest or sets `error`. */
 export class ModelChoice {
   readonly #bridge: ShearBridge;
   readonly path: string;

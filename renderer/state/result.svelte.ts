@@ -7,6 +7,7 @@ import { Comparison } from './compare.svelte';
 import { joinPath, nameOf } from './paths';
 import { EXPORT_CHOICES, isSameTarget } from './recipe';
 
+/** The result of one run; `load` reads it. Refusals land in `error` and `exportError`. */
 export class ResultView {
   readonly #bridge: ShearBridge;
   readonly runId: string;

@@ -2,14 +2,17 @@
 import { STAGES, type Phase, type RunEvent, type RunState, type Stage } from '../../preload/contract/run';
 import type { ErrorData } from './bridge.svelte';
 
+/** The two halves of a layer. */
 export type Part = 'attention' | 'mlp';
 
+/** Training loss in nats a token at a step of a stage. */
 export interface LossPoint {
   readonly step: number;
   readonly loss: number;
   readonly stage: Stage;
 }
 
+/** Perplexity of one text in one phase; later steps replace earlier ones. */
 export interface PerplexityPoint {
   readonly source: string;
   readonly phase: Phase;
@@ -17,6 +20,7 @@ export interface PerplexityPoint {
   readonly perplexity: number;
 }
 
+/** How many nats a token a text gets worse when this part alone is pruned. */
 export interface KnowledgeCell {
   readonly layer: number;
   readonly part: Part;
@@ -24,6 +28,7 @@ export interface KnowledgeCell {
   readonly deviation: number;
 }
 
+/** Widths of one layer (counted from 0) before and after. */
 export interface LayerWidths {
   readonly layer: number;
   readonly kvHeads: number;

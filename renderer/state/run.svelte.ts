@@ -7,6 +7,7 @@ import { emptyView, foldEvents, type RunView } from './run-view';
 /** Events are gathered this long before the charts are drawn anew. */
 const GATHER_MS = 150;
 
+/** Watches the run with this id from `open` to `close`. Refusals land in `error`. */
 export class RunWatch {
   readonly #bridge: ShearBridge;
   readonly runId: string;

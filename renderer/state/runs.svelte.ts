@@ -4,6 +4,7 @@ import type { RunSummary } from '../../preload/contract/run';
 import { ask, errorData, type ErrorData } from './bridge.svelte';
 import type { UndoQueue } from './undo.svelte';
 
+/** The runs on disk. Refusals land in `error`. */
 export class RunList {
   readonly #bridge: ShearBridge;
   readonly #undo: UndoQueue;

@@ -6,10 +6,13 @@ import { ask, errorData, type ErrorData } from './bridge.svelte';
 import { LatestOnly } from './latest';
 import { DEFAULT_EXPORTS } from './recipe';
 
+/** Least percentage that can be removed. */
 export const MIN_PERCENT = 5;
+/** Largest percentage that can be removed. */
 export const MAX_PERCENT = 80;
 /** Above this the model usually loses its language; the page says so. */
 export const RISKY_PERCENT = 50;
+/** Sizes offered with a name. */
 export const PRESETS = [
   { name: 'light', percent: 10 },
   { name: 'balanced', percent: 20 },
@@ -18,6 +21,7 @@ export const PRESETS = [
 
 const PAUSE_MS = 150;
 
+/** The size of one model’s job; every change asks for a new forecast. Refusals land in `error`. */
 export class SizeChoice {
   readonly #bridge: ShearBridge;
   readonly #model: string;

@@ -6,8 +6,10 @@ import { ask, errorData, type ErrorData } from './bridge.svelte';
 import { nameOf, uniqueName } from './paths';
 import type { UndoQueue } from './undo.svelte';
 
+/** A text that comes with the program. */
 export type StarterText = Reply<'app.example'>['texts'][number];
 
+/** Largest weight of a text in the mix. */
 export const MAX_WEIGHT = 1000;
 
 /** Formats that hold questions and answers: a first guess of the stage, which the person can change. */
@@ -47,6 +49,7 @@ export class TextSource {
   }
 }
 
+/** The texts of one model’s job. What is wrong with a text lands in that text. */
 export class TextsChoice {
   readonly #bridge: ShearBridge;
   readonly #model: string;

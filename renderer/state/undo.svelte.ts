@@ -15,6 +15,7 @@ interface Waiting extends UndoOffer {
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
+/** The undo offers of the whole window. */
 export class UndoQueue {
   #waiting = $state.raw<readonly Waiting[]>([]);
   #next = 1;

@@ -1,6 +1,7 @@
 /** Every English text of the window, by page. Words for people who have never trained a model. */
 import { counted, formatBytes, formatCompact, formatCount, formatDuration, formatFigure, formatPercent, formatTimes, formatWholePercent } from './format';
 
+/** The English texts; functions take numbers and put them into words. */
 export const en = {
   app: {
     name: 'Shear',

@@ -120,7 +120,7 @@ test('a dropped model goes through all pages to a smaller model that is written,
   }
 });
 
-test('a run that is cancelled in the middle stops soon, stays in the list, and can be opened and deleted', async () => {
+test('a run that is cancelled in the middle stops soon, stays in the list, and can be continued, opened and deleted', async () => {
   test.setTimeout(RUN_MS);
   const app = await launchApp();
   try {
@@ -143,6 +143,14 @@ test('a run that is cancelled in the middle stops soon, stays in the list, and c
 
     await page.getByTestId('home').click();
     await expect(page.getByTestId('runs')).toContainText('Cancelled');
+    await page.getByTestId('continue-run').click();
+    await expect(page.getByTestId('stage-prune')).toHaveAttribute('aria-current', 'true');
+    await expect(page.getByTestId('knowledge-chart').locator('td').first()).toBeVisible();
+    await page.getByTestId('cancel-run').click();
+    await page.getByTestId('confirm-yes').click();
+    await expect(page.getByTestId('cancel-run')).toBeHidden();
+    await expect(page.getByTestId('continue-run')).toBeVisible();
+    await page.getByTestId('home').click();
     await page.getByTestId('open-run').click();
     await expect(page.getByTestId('continue-run')).toBeVisible();
     await page.getByTestId('home').click();
