@@ -18,7 +18,6 @@ import { firstTarget } from './estimate';
 import { exportModel, targetPath } from './export-model';
 import { modelNameOf, shearedName } from './model-name';
 import { peakMemoryBytes } from './run';
-import type { RunFolder } from './run-folder';
 import { weightBytes } from './size';
 import { EVALUATION_FILE, evaluationSchema, type Evaluation } from './stage-data';
 import type { RunContext, Step } from './steps';

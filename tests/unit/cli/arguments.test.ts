@@ -62,7 +62,7 @@ describe('a recipe from options', () => {
 
   it('names everything that is wrong in a recipe file', async () => {
     await writeFile(join(folder, 'recipe.json'), JSON.stringify({ model: 'tiny', out: 'o', size: { kind: 'ratio', ratio: 3 }, budgetTokens: -1, sources: [] }));
-    await expect(recipe('--recipe', 'recipe.json')).rejects.toMatchObject({ code: 'usage', message: expect.stringMatching(/size\.ratio.*budgetTokens/s) });
+    await expect(recipe('--recipe', 'recipe.json')).rejects.toMatchObject({ code: 'usage', message: expect.stringMatching(/size\.ratio.*budgetTokens/s) as unknown });
   });
 
   it.each([
@@ -76,7 +76,7 @@ describe('a recipe from options', () => {
     [['tiny', 'second', '--out', 'o', '--ratio', '0.2'], 'one argument too many'],
     [['tiny', '--out', 'o', '--ratio', '0.2', '--format', 'gguf', '--dtype', 'BF16'], 'not BF16'],
   ])('is refused for %j', async (argv, message) => {
-    await expect(recipe(...argv)).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(message) });
+    await expect(recipe(...argv)).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(message) as unknown });
   });
 
   it('is refused for an option that does not exist', () => {

@@ -75,7 +75,7 @@ describe('a refusal', () => {
   it('says how much memory is missing and what to change', async () => {
     const error = await refusal({ training: { batch: 100_000 } });
     expect(error).toMatchObject({ code: 'memory' });
-    expect(String((error as Error).message)).toMatch(/needs about .* of memory; .* is free/);
+    expect((error as Error).message).toMatch(/needs about .* of memory; .* is free/);
   });
 
   it('comes for a folder that is not empty', async () => {
@@ -94,13 +94,19 @@ describe('a refusal', () => {
     await writeFile(join(folder, 'out', 'mine.txt'), 'mine');
     const error = await refusal({ sources: [{ kind: 'text', path: join(folder, 'b.txt'), name: 'b' }] });
     expect(error).toMatchObject({ code: 'not-found' });
-    expect(String((error as Error).message)).toContain('b.txt');
-    expect(String((error as Error).message)).toContain('is not empty');
+    expect((error as Error).message).toContain('b.txt');
+    expect((error as Error).message).toContain('is not empty');
   });
 
   it('comes for two texts of one name', async () => {
     const source = { kind: 'text', path: join(folder, 'a.txt'), name: 'a' } as const;
     expect(await refusal({ sources: [source, source] })).toMatchObject({ code: 'usage' });
+  });
+
+  it('says which disk has too little room', async () => {
+    const huge = { ...config, vocabulary: 1e13 };
+    const { problems } = await estimateRun({ config: huge, recipe: recipe(), speed, runsFolder: join(folder, 'runs') });
+    expect(problems.find((problem) => problem.code === 'disk')?.message).toContain(`on the disk of ${join(folder, 'out')}`);
   });
 
   it('comes for a size that cannot be reached', async () => {
