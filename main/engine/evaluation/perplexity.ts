@@ -67,7 +67,7 @@ export async function measureWindows(
       await breathe(options.signal);
       options.onProgress?.({ done: from + (part.length * (layer + 1)) / (model.layers.length + 1), total: windows.length });
     }
-    for (const loss of await windowLosses(executor, model, hidden, part)) sum += loss;
+    for (const loss of await windowLosses(executor, model, hidden, part, options.signal)) sum += loss;
     tokens += part.length * (first.length - 1);
     options.onProgress?.({ done: from + part.length, total: windows.length });
   }
@@ -81,10 +81,11 @@ export async function windowLosses(
   model: LoadedModel,
   hidden: Float32Array,
   windows: readonly ArrayLike<number>[],
+  signal?: AbortSignal,
 ): Promise<number[]> {
   const length = windows[0]?.length ?? 0;
   const labels = Int32Array.from(windows.flatMap((window) => Array.from({ length }, (_, at) => window[at + 1] ?? 0)));
-  const losses = await executor.tokenLosses(model, hidden, labels);
+  const losses = await executor.tokenLosses(model, hidden, labels, signal);
   return windows.map((_, row) => {
     let sum = 0;
     for (let at = 0; at + 1 < length; at++) sum += losses[row * length + at] ?? 0;

@@ -9,6 +9,7 @@ import type { LoraAdapter } from './adapter';
 import { ATTENTION_GATE, loraName, MLP_GATE, type BlockSpec } from './block-graph';
 import { cachedGraph, forwardGraph, headGraphs, trainingGraphs, type HeadGraphs, type TrainingGraphs } from './graphs';
 import { globalTensor, headTensor, layerOf, type LoadedModel } from './loaded-model';
+import { throwIfCancelled } from '../support/progress';
 import { causalMask, rotaryTables } from './positions';
 
 /** Rows of hidden states for which logits are computed at once: bounds the memory of the head to rows x V. */
@@ -153,7 +154,7 @@ export class Executor {
     const { vocabulary, hidden: width } = model.config;
     const rows = hidden.length / width;
     const all = new Float32Array(rows * vocabulary);
-    await this.overRows(model, hidden, 'logits', async (session, feeds, from, count) => {
+    await this.overRows(model, hidden, 'logits', undefined, async (session, feeds, from, count) => {
       const part = float32(all.subarray(from * vocabulary, (from + count) * vocabulary), [count, vocabulary]);
       await session.run(feeds, new Map([['logits', part]]));
     });
@@ -161,9 +162,9 @@ export class Executor {
   }
 
   /** Negative log-likelihood of each label, in nats, [N]. */
-  async tokenLosses(model: LoadedModel, hidden: Float32Array, labels: ArrayLike<number>): Promise<Float32Array> {
+  async tokenLosses(model: LoadedModel, hidden: Float32Array, labels: ArrayLike<number>, signal?: AbortSignal): Promise<Float32Array> {
     const losses = new Float32Array(labels.length);
-    await this.overRows(model, hidden, 'losses', async (session, feeds, from, count) => {
+    await this.overRows(model, hidden, 'losses', signal, async (session, feeds, from, count) => {
       feeds.set('labels', int64(sliceOf(labels, from, count), [count, 1]));
       await session.run(feeds, new Map([['losses', float32(losses.subarray(from, from + count), [count, 1])]]));
     });
@@ -176,11 +177,12 @@ export class Executor {
     hidden: Float32Array,
     labels: ArrayLike<number>,
     weights: Float32Array,
+    signal?: AbortSignal,
   ): Promise<{ losses: Float32Array; gradient: Float32Array }> {
     const width = model.config.hidden;
     const losses = new Float32Array(labels.length);
     const gradient = new Float32Array(hidden.length);
-    await this.overRows(model, hidden, 'training', async (session, feeds, from, count) => {
+    await this.overRows(model, hidden, 'training', signal, async (session, feeds, from, count) => {
       feeds.set('labels', int64(sliceOf(labels, from, count), [count, 1]));
       feeds.set('weights', float32(weights.subarray(from, from + count), [count, 1]));
       const [, gradientValue] = session.graph.outputs;
@@ -199,6 +201,7 @@ export class Executor {
     model: LoadedModel,
     hidden: Float32Array,
     kind: keyof HeadGraphs,
+    signal: AbortSignal | undefined,
     run: (session: Session, feeds: Map<string, RuntimeTensor>, from: number, count: number) => Promise<void>,
   ): Promise<void> {
     const { config } = model;
@@ -217,6 +220,7 @@ export class Executor {
         ['head', float32(head.data, head.shape)],
       ]);
       await run(session, feeds, from, count);
+      throwIfCancelled(signal);
     }
   }
 

@@ -52,7 +52,7 @@ export function describeForHuggingface(config: ModelConfig, source: Checkpoint, 
     head_dim: config.headDim,
     ...biases,
     // A family that can slide its window must be told not to when the model comes from one that cannot.
-    ...(isOther && family.huggingface.hasSlidingWindow ? { sliding_window: null } : {}),
+    ...(isOther && family.huggingface.slidingWindowDefault !== null ? { sliding_window: null } : {}),
     ...(isOther && family.huggingface.slidingWindowSwitch !== null
       ? { [family.huggingface.slidingWindowSwitch]: false }
       : {}),

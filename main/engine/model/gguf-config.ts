@@ -37,7 +37,7 @@ export async function readGgufConfig(file: GgufFile, problems: Problems): Promis
   );
   for (const layer of unevenLayers(layers)) {
     const shape = layers[layer];
-    settings.refuse('attention.head_count_kv', `a divisor of the ${shape?.heads ?? 0} heads of layer ${layer}`, shape?.kvHeads);
+    settings.refuse('attention.head_count_kv', `a divisor of the ${shape?.heads ?? 0} heads of layer ${layer}`, shape?.kvHeads ?? null);
   }
   const experts = settings.raw('expert_count');
   if (typeof experts === 'number' && experts > 0) {

@@ -46,7 +46,7 @@ export function readHuggingfaceConfig(
   );
   for (const layer of unevenLayers(layers)) {
     const shape = layers[layer];
-    settings.refuse('num_key_value_heads', `a divisor of the ${shape?.heads ?? 0} heads of layer ${layer}`, shape?.kvHeads);
+    settings.refuse('num_key_value_heads', `a divisor of the ${shape?.heads ?? 0} heads of layer ${layer}`, shape?.kvHeads ?? null);
   }
   const headDim = settings.whole('head_dim', Math.max(1, Math.floor(hidden / (heads[0] ?? 1))), MAX_HEAD_DIM);
   if (settings.raw('head_dim') === null && hidden % (heads[0] ?? 1) !== 0) {
@@ -54,7 +54,7 @@ export function readHuggingfaceConfig(
   }
   if (headDim % 2 !== 0) settings.refuse('head_dim', 'an even number', headDim);
   const maxPositions = settings.whole('max_position_embeddings', DEFAULT_POSITIONS);
-  warnSlidingWindow(family, settings, maxPositions, problems);
+  warnSlidingWindow(family, raw, settings, maxPositions, problems);
 
   return {
     family,
@@ -140,10 +140,18 @@ function declaredBiases(family: Family, settings: Settings): ReadonlySet<LinearR
   return new Set(LINEAR_ROLES.filter((role) => biases.has(role)));
 }
 
-function warnSlidingWindow(family: Family, settings: Settings, maxPositions: number, problems: Problems): void {
-  const { hasSlidingWindow, slidingWindowSwitch } = family.huggingface;
-  const window = settings.raw('sliding_window');
-  const isOn = hasSlidingWindow && (slidingWindowSwitch === null || settings.flag(slidingWindowSwitch, false));
+function warnSlidingWindow(
+  family: Family,
+  raw: JsonObject,
+  settings: Settings,
+  maxPositions: number,
+  problems: Problems,
+): void {
+  const { slidingWindowDefault, slidingWindowSwitch } = family.huggingface;
+  // Here alone null differs from absent: null switches the window off.
+  const window = Object.hasOwn(raw, 'sliding_window') ? raw['sliding_window'] : slidingWindowDefault;
+  const isOn =
+    slidingWindowDefault !== null && (slidingWindowSwitch === null || settings.flag(slidingWindowSwitch, false));
   if (!isOn || typeof window !== 'number' || window >= maxPositions) return;
   problems.warn(
     'sliding-window',

@@ -81,6 +81,7 @@ function isWhole(value: unknown): value is number {
 }
 
 function describe(value: unknown): string {
-  const text = JSON.stringify(value);
+  // 64-bit numbers of GGUF files have no JSON form of their own.
+  const text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part));
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -48,7 +48,7 @@ export class KnowledgeProbe {
       hidden = await this.executor.forwardBlock(this.model, layer, hidden, this.shape());
       await breathe(signal);
     }
-    this.fullLosses = await this.lossesBySource(hidden);
+    this.fullLosses = await this.lossesBySource(hidden, signal);
   }
 
   /** Deviation of each source when only `kept` units of a group stay. */
@@ -63,7 +63,7 @@ export class KnowledgeProbe {
       hidden = await this.executor.forwardBlock(model, index, hidden, this.shape());
       await breathe(signal);
     }
-    const losses = await this.lossesBySource(hidden);
+    const losses = await this.lossesBySource(hidden, signal);
     return losses.map((loss, index) => loss - (this.fullLosses[index] ?? 0));
   }
 
@@ -71,8 +71,8 @@ export class KnowledgeProbe {
     return { batch: this.windows.length, length: this.tokensPerWindow + 1 };
   }
 
-  private async lossesBySource(hidden: Float32Array): Promise<number[]> {
-    const sums = await windowLosses(this.executor, this.model, hidden, this.windows);
+  private async lossesBySource(hidden: Float32Array, signal?: AbortSignal): Promise<number[]> {
+    const sums = await windowLosses(this.executor, this.model, hidden, this.windows, signal);
     let from = 0;
     return this.sources.map(({ windows }) => {
       const own = sums.slice(from, from + windows.length);

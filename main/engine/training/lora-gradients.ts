@@ -60,7 +60,7 @@ export class LoraGradients {
       await breathe(options.signal);
     }
 
-    const { losses, gradient } = await executor.lossGradient(model, inputs[depth] ?? new Float32Array(0), labels, weights);
+    const { losses, gradient } = await executor.lossGradient(model, inputs[depth] ?? new Float32Array(0), labels, weights, options.signal);
 
     const layers: Map<LinearRole, FactorGradients>[] = [];
     const gates: LayerGates[] = [];

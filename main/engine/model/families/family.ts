@@ -33,8 +33,8 @@ export interface Family {
     readonly headsMustDivideHidden: boolean;
     /** Setting that switches the sliding window on; null where the width alone does. */
     readonly slidingWindowSwitch: string | null;
-    /** Whether transformers knows a sliding window for it at all. */
-    readonly hasSlidingWindow: boolean;
+    /** The window that transformers assumes when config.json is silent; null if the family has none at all. */
+    readonly slidingWindowDefault: number | null;
     /** `rope_theta` and `tie_word_embeddings` when config.json is silent (transformers' defaults). */
     readonly defaultRopeTheta: number;
     readonly defaultTied: boolean;

@@ -16,7 +16,7 @@ export const llama: Family = {
     optionalBiases: { attention_bias: ['q', 'k', 'v', 'o'], mlp_bias: ['gate', 'up', 'down'] },
     headsMustDivideHidden: true,
     slidingWindowSwitch: null,
-    hasSlidingWindow: false,
+    slidingWindowDefault: null,
     defaultRopeTheta: 10_000,
     defaultTied: false,
   },

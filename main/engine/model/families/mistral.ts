@@ -15,7 +15,7 @@ export const mistral: Family = {
     optionalBiases: {},
     headsMustDivideHidden: false,
     slidingWindowSwitch: null,
-    hasSlidingWindow: true,
+    slidingWindowDefault: 4096,
     defaultRopeTheta: 10_000,
     defaultTied: false,
   },

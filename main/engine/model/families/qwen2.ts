@@ -15,7 +15,7 @@ export const qwen2: Family = {
     optionalBiases: {},
     headsMustDivideHidden: false,
     slidingWindowSwitch: 'use_sliding_window',
-    hasSlidingWindow: true,
+    slidingWindowDefault: 4096,
     defaultRopeTheta: 10_000,
     defaultTied: false,
   },
