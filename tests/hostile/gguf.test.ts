@@ -39,6 +39,17 @@ describe('A GGUF file is refused', () => {
       await expect(openCheckpoint(path)).rejects.toThrow(words);
     }));
 
+  it('whose settings are numbers beyond every model, or lists of them', () =>
+    withTemporaryFolder(async (folder) => {
+      const path = join(folder, 'a.gguf');
+      const architecture = rawEntry('general.architecture', 8, le.text('llama'));
+      const huge = rawEntry('llama.block_count', 10, le.u64(2n ** 60n));
+      const list = rawEntry('llama.embedding_length', 9, le.u32(9), le.u64(1), le.u32(10), le.u64(1), le.u64(2n ** 60n));
+      await writeFile(path, rawGguf([architecture, huge, list]));
+      await expect(openCheckpoint(path)).rejects.toThrow(/block_count as "?1152921504606846976"?; expected/);
+      await expect(openCheckpoint(path)).rejects.toThrow(/embedding_length as .*1152921504606846976/);
+    }));
+
   it('that is byte-swapped (case 13), and one of version 1, by name', () =>
     withTemporaryFolder(async (folder) => {
       const path = join(folder, 'a.gguf');
