@@ -45,6 +45,6 @@ await main(() => {
   const model = execFileSync(process.execPath, [join(root, 'scripts', 'install-real-model.mjs')], { encoding: 'utf8' }).trim().split('\n').at(-1);
   const names = process.argv.slice(2);
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-  const args = [vitest, 'run', '--config', join('tests', 'peers', 'vitest.config.ts'), ...names];
+  const args = [vitest, 'run', '--config', 'vitest.peers.config.ts', ...names];
   return run(process.execPath, args, { env: { ...process.env, SHEAR_PEERS: folder, SHEAR_REAL_MODEL: model } }).status;
 });

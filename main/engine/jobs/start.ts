@@ -8,7 +8,7 @@ import { estimateRun, refuseIfImpossible, type Speed } from './estimate';
 import type { StageEstimate } from './progress-meter';
 import { executeRun } from './run';
 import { RunFolder, canContinue } from './run-folder';
-import { createSteps } from './steps';
+import { steps } from './steps';
 import { probeSpeed } from './steps/probe';
 
 /** What running needs besides a recipe. */
@@ -62,8 +62,7 @@ export async function reopenRun(runId: string, runsFolder: string): Promise<RunF
 
 /** Executes a prepared or reopened run to its end. */
 export async function executeFolder(folder: RunFolder, options: Omit<JobOptions, 'runsFolder'>): Promise<RunResult> {
-  const recipe = await folder.readRecipe();
-  return executeRun(folder, createSteps(recipe), { ...options, estimates: await readEstimates(folder) });
+  return executeRun(folder, steps, { ...options, estimates: await readEstimates(folder) });
 }
 
 /** Starts a new run and waits for its result. */

@@ -6,8 +6,9 @@ import { analyseKnowledge, KnowledgeProbe, mostSensitive, type KnowledgeSource }
 import { scoreUnits } from '../../pruning/saliency';
 import { findUnitGroups } from '../../pruning/units';
 import { Random } from '../../support/random';
+import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '.';
-import { createSampler, drawRows, loadFullModel, readSources, withExecutor } from './shared';
+import { createSampler, drawRows, loadFullModel, readSources } from './shared';
 import { ANALYSIS_FILE, type Analysis, type BlockSource } from './stage-files';
 
 /** Sequences over which gate gradients are averaged: the order of channels settles at about this many. */

@@ -2,11 +2,12 @@
 import { generate } from '../../evaluation/generate';
 import type { Executor } from '../../execution/executor';
 import type { LoadedModel } from '../../execution/loaded-model';
-import type { Tokenizer } from '../../tokenizer/tokenizer';
 import { loadCheckpointTokenizer } from '../checkpoint-tokenizer';
+import { continueText } from '../generate-text';
 import { EVALUATION_FILE, type Evaluation } from '../stage-data';
+import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '.';
-import { loadFullModel, measureSources, readSources, withCheckpoint, withExecutor } from './shared';
+import { loadFullModel, measureSources, readSources, withCheckpoint } from './shared';
 import { MEASURE_FILE, measureSchema, PLAN_FILE, planSchema, PRUNED_MEASURE_FILE } from './stage-files';
 import { loadStageModel } from './stage-model';
 
@@ -75,27 +76,12 @@ async function writeSamples(
   const tokenizer = await withCheckpoint(context, loadCheckpointTokenizer);
   const samples: Evaluation['samples'] = [];
   for (const [index, prompt] of recipe.prompts.entries()) {
-    const complete = (model: LoadedModel): Promise<string> => continueText(executor, model, tokenizer, prompt, recipe.seed, signal);
+    const complete = async (model: LoadedModel): Promise<string> => {
+      const usable = { model, tokenizer, eosIds: tokenizer.eosIds };
+      return (await continueText(executor, usable, prompt, { tokens: SAMPLE_TOKENS, seed: recipe.seed, temperature: 0, signal })).text;
+    };
     samples.push({ prompt, before: await complete(original), after: await complete(recovered) });
     onShare((index + 1) / recipe.prompts.length);
   }
   return samples;
-}
-
-async function continueText(
-  executor: Executor,
-  model: LoadedModel,
-  tokenizer: Tokenizer,
-  prompt: string,
-  seed: number,
-  signal: AbortSignal,
-): Promise<string> {
-  const { ids } = await generate(executor, model, tokenizer.encode(prompt, { special: true }), {
-    tokens: SAMPLE_TOKENS,
-    seed,
-    temperature: 0,
-    eosIds: tokenizer.eosIds,
-    signal,
-  });
-  return tokenizer.decode(ids);
 }

@@ -26,10 +26,8 @@ export interface Step {
   run(context: RunContext, report: OnProgress): Promise<void>;
 }
 
-/** Steps of a recipe. LoRAShear is the only method so far; another method is another list over the same plan. */
-export function createSteps(recipe: Recipe): readonly Step[] {
-  switch (recipe.method.name) {
-    case 'lorashear':
-      return [prepareStep, measureStep, analyseStep, pruneStep, recoverStep, evaluateStep, exportStage];
-  }
-}
+/**
+ * Steps of a run. LoRAShear is the only method so far; another method is another list over the same plan, chosen by
+ * `recipe.method.name`.
+ */
+export const steps: readonly Step[] = [prepareStep, measureStep, analyseStep, pruneStep, recoverStep, evaluateStep, exportStage];

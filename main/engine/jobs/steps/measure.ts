@@ -1,6 +1,7 @@
 /** Measure: the full model's loss on the held-back blocks of each source, to which everything later is compared. */
+import { withExecutor } from '../use-model';
 import type { Step } from '.';
-import { loadFullModel, measureSources, withExecutor } from './shared';
+import { loadFullModel, measureSources } from './shared';
 import { MEASURE_FILE } from './stage-files';
 
 export const measureStep: Step = {

@@ -8,9 +8,9 @@ import { LINEAR_ROLES } from '../../model/config';
 import type { ModelView } from '../../model/view';
 import { LoraGradients } from '../../training/lora-gradients';
 import { Random } from '../../support/random';
+import { withExecutor } from '../use-model';
 import type { Speed } from '../estimate';
 import { defaultThreads } from '../machine';
-import { withExecutor } from './shared';
 
 /** Sequences of the probe; fewer than a batch, to keep it within seconds. */
 const PROBE_SEQUENCES = 2;

@@ -11,8 +11,9 @@ import { VerificationError } from '../../support/errors';
 import { Random } from '../../support/random';
 import { firstTarget } from '../estimate';
 import { planWidths } from '../size';
+import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '.';
-import { createSampler, drawRows, loadFullModel, measureSources, readSources, stepBudget, withExecutor } from './shared';
+import { createSampler, drawRows, loadFullModel, measureSources, readSources, stepBudget } from './shared';
 import { ANALYSIS_FILE, analysisSchema, PLAN_FILE, PRUNED_MEASURE_FILE } from './stage-files';
 import { saveStageModel } from './stage-model';
 

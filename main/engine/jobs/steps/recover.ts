@@ -4,8 +4,9 @@ import { mergeAdapter } from '../../execution/merge';
 import { LINEAR_ROLES } from '../../model/config';
 import { recover } from '../../recovery/recover';
 import { Random } from '../../support/random';
+import { withExecutor } from '../use-model';
 import type { Step } from '.';
-import { createSampler, drawRows, readSources, stepBudget, withExecutor } from './shared';
+import { createSampler, drawRows, readSources, stepBudget } from './shared';
 import { MEASURE_FILE, measureSchema } from './stage-files';
 import { loadStageModel, saveStageModel } from './stage-model';
 

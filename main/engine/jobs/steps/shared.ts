@@ -2,23 +2,13 @@
 import type { Recipe } from '../../../../preload/contract/recipe';
 import type { Phase } from '../../../../preload/contract/run';
 import { BatchSampler } from '../../data/batch-sampler';
-import { Executor } from '../../execution/executor';
+import type { Executor } from '../../execution/executor';
 import { loadModel, type LoadedModel } from '../../execution/loaded-model';
 import { measureWindows } from '../../evaluation/perplexity';
 import { openCheckpoint, type Checkpoint } from '../../model/checkpoint';
 import type { OnProgress } from '../../support/progress';
 import type { RunContext } from '.';
 import { BLOCKS_FILE, blocksSchema, type BlockSource, type Measure } from './stage-files';
-
-/** Runs work with an executor that is disposed afterwards. */
-export async function withExecutor<Result>(threads: number, work: (executor: Executor) => Promise<Result>): Promise<Result> {
-  const executor = await Executor.create({ threads });
-  try {
-    return await work(executor);
-  } finally {
-    await executor.dispose();
-  }
-}
 
 /** Runs work with the recipe's model open. */
 export async function withCheckpoint<Result>(context: RunContext, work: (checkpoint: Checkpoint) => Promise<Result>): Promise<Result> {

@@ -19,9 +19,7 @@ export class Atom {
   constructor(readonly size: Dim) {}
 
   root(): Atom {
-    let atom: Atom = this;
-    while (atom.parent !== null) atom = atom.parent;
-    return atom;
+    return this.parent === null ? this : this.parent.root();
   }
 
   /** The leaves of this atom, slowest first. */
