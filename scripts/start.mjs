@@ -1,5 +1,6 @@
 // `npm start`: sets everything up and opens the window. Without a display it runs the example job in the terminal.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setUp } from './setup/index.mjs';
 import { sandboxArguments } from './setup/sandbox.mjs';
@@ -12,8 +13,18 @@ await main(async () => {
     return foreground(electron, [...sandboxArguments(electron), root, ...process.argv.slice(2)]);
   }
   say('there is no display here (DISPLAY and WAYLAND_DISPLAY are not set), so the example job runs in this terminal');
-  return foreground(process.execPath, [join(root, 'out', 'main', 'cli.js'), 'example', ...process.argv.slice(2)]);
+  const given = process.argv.slice(2);
+  const out = given.includes('--out') ? [] : ['--out', freeFolder()];
+  return foreground(process.execPath, [join(root, 'out', 'main', 'cli.js'), 'example', ...out, ...given]);
 });
+
+/** The first of shear-example, shear-example-2 … that isn't there yet: results of an earlier start stay as they are. */
+function freeFolder() {
+  for (let count = 1; ; count++) {
+    const name = count === 1 ? 'shear-example' : `shear-example-${count}`;
+    if (!existsSync(join(root, name))) return name;
+  }
+}
 
 /** Runs a program with this terminal and resolves to its exit status; Ctrl-C reaches it, and this script waits for it. */
 function foreground(program, args) {
