@@ -1,6 +1,6 @@
 /**
  * Converts the llama2.c checkpoint stories260K (tests/data/stories260K) into the Hugging Face folder of the bundled
- * example, resources/example/model. Run `node scripts/convert-stories.mjs` after changing either; it needs nothing else.
+ * example, resources/example/stories260K. Run `node scripts/convert-stories.mjs` after changing either; it needs nothing else.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SOURCE = join(ROOT, 'tests/data/stories260K');
-const TARGET = join(ROOT, 'resources/example/model');
+const TARGET = join(ROOT, 'resources/example/stories260K');
 const SPECIAL_TOKENS = ['<unk>', '<s>', '</s>'];
 
 /** The header and the weights in llama2.c's order: all layers of one kind behind one another. */

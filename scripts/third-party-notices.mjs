@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { root } from './setup/say.mjs';
 
 /** Development dependencies whose code the build puts into the window. */
-const BUNDLED = ['svelte', 'bits-ui', 'chart.js'];
+const BUNDLED = ['svelte', 'chart.js'];
 
 const packages = new Map();
 

@@ -33,7 +33,7 @@ export function createDesktopHandlers(options: DesktopOptions): DesktopHandlers 
       const texts = join(options.exampleFolder, 'texts');
       const index: unknown = JSON.parse(await readFile(join(texts, 'index.json'), 'utf8'));
       return {
-        model: join(options.exampleFolder, 'model'),
+        model: join(options.exampleFolder, 'stories260K'),
         texts: v.parse(exampleTextsSchema, index).map(({ file, ...facts }) => ({ path: join(texts, file), ...facts })),
       };
     },

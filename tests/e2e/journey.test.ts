@@ -6,7 +6,7 @@ import { expect, test, type Page } from '@playwright/test';
 import { dropFiles, expectAccessible, launchApp, takeScreenshots, type RunningApp } from './support/app';
 import { call } from './support/bridge';
 
-const EXAMPLE_MODEL = resolve(import.meta.dirname, '..', '..', 'resources', 'example', 'model');
+const EXAMPLE_MODEL = resolve(import.meta.dirname, '..', '..', 'resources', 'example', 'stories260K');
 /** The whole example job takes under two minutes on two cores; slower machines get room. */
 const RUN_MS = 200_000;
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { loadModel, type LoadedModel } from '../../main/engine/execution/loaded-model';
 import { openCheckpoint } from '../../main/engine/model/checkpoint';
 
-export const EXAMPLE_MODEL = path.join(import.meta.dirname, '..', '..', 'resources', 'example', 'model');
+export const EXAMPLE_MODEL = path.join(import.meta.dirname, '..', '..', 'resources', 'example', 'stories260K');
 
 export async function loadExample(): Promise<LoadedModel> {
   const checkpoint = await openCheckpoint(EXAMPLE_MODEL);

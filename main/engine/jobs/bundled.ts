@@ -27,7 +27,7 @@ export function exampleFolder(): string {
     candidates.push(join(folder, 'resources', 'example'));
     if (folder === dirname(folder)) break;
   }
-  const found = candidates.find((candidate) => existsSync(join(candidate, 'model', 'config.json')));
+  const found = candidates.find((candidate) => existsSync(join(candidate, 'stories260K', 'config.json')));
   if (found === undefined) {
     throw new NotFoundError('The example that comes with this program is missing.', { hint: 'Install the program again.' });
   }
@@ -36,7 +36,7 @@ export function exampleFolder(): string {
 
 /** The example model's folder. */
 export function exampleModel(): string {
-  return join(exampleFolder(), 'model');
+  return join(exampleFolder(), 'stories260K');
 }
 
 /** The starter texts, in the order in which they are offered. */

@@ -8,7 +8,7 @@ import type { ModelView } from '../../../main/engine/model/view';
 import { withTemporaryFolder } from '../../support/temporary-folder';
 import { readAll, tinyConfig, tinyConfigJson, tinyTensors, tinyView, writeTinyFolder } from '../../support/tiny-model';
 
-const EXAMPLE = fileURLToPath(new URL('../../../resources/example/model', import.meta.url));
+const EXAMPLE = fileURLToPath(new URL('../../../resources/example/stories260K', import.meta.url));
 
 async function expectSameWeights(path: string, view: ModelView): Promise<void> {
   const checkpoint = await openCheckpoint(path);

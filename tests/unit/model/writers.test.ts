@@ -13,7 +13,7 @@ import { UnsupportedError, UsageError } from '../../../main/engine/support/error
 import { withTemporaryFolder } from '../../support/temporary-folder';
 import { readAll, tinyConfig, tinyView, writeTinyFolder, type TinyOptions } from '../../support/tiny-model';
 
-const EXAMPLE = fileURLToPath(new URL('../../../resources/example/model', import.meta.url));
+const EXAMPLE = fileURLToPath(new URL('../../../resources/example/stories260K', import.meta.url));
 const QKV = ['q', 'k', 'v'] as const;
 const UNEVEN = [{ heads: 4, kvHeads: 2, ffn: 24 }, { heads: 2, kvHeads: 1, ffn: 10 }];
 const LLAMA3 = { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
