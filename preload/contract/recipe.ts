@@ -67,11 +67,20 @@ export type LorashearSettings = v.InferOutput<typeof lorashearSchema>;
 export const trainingSchema = v.object({
   rank: v.optional(positiveInteger, 8),
   alpha: v.optional(v.pipe(v.number(), v.minValue(0)), 16),
-  learningRate: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 1e-3),
+  /** Left out, it follows from the model's width (`defaultLearningRate`). */
+  learningRate: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   batch: v.optional(positiveInteger, 4),
   length: v.optional(positiveInteger, 256),
 });
 export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
+
+/**
+ * Peak learning rate of LoRA for a model of a hidden width: 2e-3 at 576 (SmolLM2-135M), falling with the square root of
+ * the width, as wider models want smaller steps. Two digits, because people read it.
+ */
+export function defaultLearningRate(hidden: number): number {
+  return Number((0.048 / Math.sqrt(Math.max(1, hidden))).toPrecision(2));
+}
 
 /** Dynamic recovery: mix weight = (1 - beta) softmax(degradation / temperature) + beta uniform. */
 export const recoverySchema = v.object({

@@ -1,6 +1,6 @@
 /** Effort, output folder and finer settings, with the engine's estimate of what the run will take. */
 import type { ShearBridge } from '../../preload/contract/channels';
-import type { ExportTarget } from '../../preload/contract/recipe';
+import { defaultLearningRate, type ExportTarget } from '../../preload/contract/recipe';
 import type { Estimate } from '../../preload/contract/run';
 import { ask, errorData, type ErrorData } from './bridge.svelte';
 import { LatestOnly } from './latest';
@@ -19,7 +19,7 @@ export class CheckChoice {
   readonly #latest = new LatestOnly(PAUSE_MS);
   effort = $state<Effort>('normal');
   rank = $state(8);
-  learningRate = $state(1e-3);
+  #ownRate = $state<number | null>(null);
   seed = $state(0);
   prompts = $state(DEFAULT_PROMPTS);
   out = $state('');
@@ -33,6 +33,11 @@ export class CheckChoice {
   constructor(bridge: ShearBridge, job: Job) {
     this.#bridge = bridge;
     this.#job = job;
+  }
+
+  /** The rate that was typed in, or the one that fits the model's width. */
+  get learningRate(): number {
+    return this.#ownRate ?? defaultLearningRate(this.#job.model.inspection?.hidden ?? 0);
   }
 
   /** Whether the run may start: an estimate without errors. */
@@ -107,7 +112,7 @@ export class CheckChoice {
   }
 
   setLearningRate(rate: number): void {
-    this.learningRate = inRange(rate, 1e-6, 1, this.learningRate, false);
+    this.#ownRate = inRange(rate, 1e-6, 1, this.learningRate, false);
     this.refresh();
   }
 

@@ -25,7 +25,6 @@ export const example: Command = {
       out,
       exports: [{ format: 'safetensors', dtype: 'F16' }, { format: 'gguf', dtype: 'F16' }],
       prompts: ['Once upon a time', 'The little dog was'],
-      training: { learningRate: 5e-3 },
     });
     return runOutcome(await runRecipe(recipe, context), out, context.cwd);
   },

@@ -13,7 +13,7 @@ import { firstTarget } from '../estimate';
 import { planWidths } from '../size';
 import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '.';
-import { createSampler, drawRows, loadFullModel, measureSources, readSources, stepBudget } from './shared';
+import { createSampler, drawRows, learningRateFor, loadFullModel, measureSources, readSources, stepBudget } from './shared';
 import { ANALYSIS_FILE, analysisSchema, PLAN_FILE, PRUNED_MEASURE_FILE } from './stage-files';
 import { saveStageModel } from './stage-model';
 
@@ -45,7 +45,7 @@ export const pruneStep: Step = {
         gates: analysis.gates.map(({ attention, mlp }) => ({ attention: Float32Array.from(attention), mlp: Float32Array.from(mlp) })),
         warmupSteps: steps.warmup,
         pruningSteps: steps.pruning,
-        learningRate: recipe.training.learningRate,
+        learningRate: learningRateFor(recipe, model.config.hidden),
         nextBatch: () => drawRows(sampler, recipe.training.batch),
         signal,
         onStep: ({ done, total, loss }) => {

@@ -6,7 +6,7 @@ import { recover } from '../../recovery/recover';
 import { Random } from '../../support/random';
 import { withExecutor } from '../use-model';
 import type { Step } from '.';
-import { createSampler, drawRows, readSources, stepBudget } from './shared';
+import { createSampler, drawRows, learningRateFor, readSources, stepBudget } from './shared';
 import { MEASURE_FILE, measureSchema } from './stage-files';
 import { loadStageModel, saveStageModel } from './stage-model';
 
@@ -19,7 +19,7 @@ export const recoverStep: Step = {
       const full = await folder.readJson(MEASURE_FILE, measureSchema);
       const model = await loadStageModel(folder, 'pruned');
       const { recovery: steps } = stepBudget(recipe);
-      const { rank, alpha, learningRate, batch } = recipe.training;
+      const { rank, alpha, batch } = recipe.training;
       const adapter = createAdapter(model.config, { rank, alpha, targets: LINEAR_ROLES, random: Random.fromSeed(recipe.seed + 2) });
       const sampler = createSampler(sources, recipe.seed + 3);
       await recover(
@@ -36,7 +36,7 @@ export const recoverStep: Step = {
         {
           settings: recipe.recovery,
           steps,
-          learningRate,
+          learningRate: learningRateFor(recipe, model.config.hidden),
           signal,
           nextBatch: (shares) => {
             sampler.setWeights(Object.fromEntries(sources.map(({ name }, index) => [name, shares[index] ?? 0])));

@@ -1,5 +1,5 @@
 /** What several steps do alike: open the model, hold an executor, measure the sources, count steps, draw batches. */
-import type { Recipe } from '../../../../preload/contract/recipe';
+import { defaultLearningRate, type Recipe } from '../../../../preload/contract/recipe';
 import type { Phase } from '../../../../preload/contract/run';
 import { BatchSampler } from '../../data/batch-sampler';
 import type { Executor } from '../../execution/executor';
@@ -68,6 +68,11 @@ export function stepBudget({ budgetTokens, training, method }: Recipe): StepBudg
   const warmup = Math.round(steps * method.warmupShare);
   const pruning = Math.min(steps - warmup, Math.round(steps * method.pruningShare));
   return { warmup, pruning, recovery: steps - warmup - pruning };
+}
+
+/** The recipe's learning rate, or the one that fits the model's width. */
+export function learningRateFor({ training }: Recipe, hidden: number): number {
+  return training.learningRate ?? defaultLearningRate(hidden);
 }
 
 /** Batches of training blocks in rows, drawn by `weights` (by default the user's). */
