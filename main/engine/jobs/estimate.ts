@@ -8,8 +8,8 @@ import type { Problem } from '../../../preload/contract/model';
 import type { Recipe } from '../../../preload/contract/recipe';
 import type { Estimate, Stage } from '../../../preload/contract/run';
 import { countLinearParameters, countParameters, LINEAR_ROLES, linearShape, type ModelConfig } from '../model/config';
-import { AppError, PlanError, ResourceError, UsageError, toAppError } from '../support/errors';
-import { availableMemoryBytes, volumeOf } from './machine';
+import { AppError, PlanError, ResourceError, UnsupportedError, UsageError, toAppError } from '../support/errors';
+import { availableMemoryBytes, memoryLimitBytes, volumeOf } from './machine';
 import type { StageEstimate } from './progress-meter';
 import { planWidths, weightBytes, withEvenWidths, type WidthBudget } from './size';
 
@@ -95,15 +95,17 @@ export interface EstimateInput {
   readonly recipe: Recipe;
   readonly speed: Speed;
   readonly runsFolder: string;
+  /** The most memory that the user allows; what the environment says unless given. */
+  readonly memoryLimitBytes?: number | undefined;
 }
 
 /** The estimate of a run, with every problem that would stop it. */
-export async function estimateRun({ config, recipe, speed, runsFolder }: EstimateInput): Promise<Estimate> {
+export async function estimateRun({ config, recipe, speed, runsFolder, memoryLimitBytes: limit = memoryLimitBytes(process.env) }: EstimateInput): Promise<Estimate> {
   const problems: Problem[] = [...(await checkPaths(recipe))];
   const stages = estimateStages(config, recipe, speed);
   const peakBytes = estimatePeakBytes(config, recipe);
-  const availableBytes = availableMemoryBytes();
-  if (peakBytes > availableBytes) problems.push(memoryProblem(recipe, peakBytes, availableBytes));
+  const availableBytes = availableMemoryBytes(limit);
+  if (peakBytes > availableBytes) problems.push(memoryProblem(recipe, peakBytes, availableBytes, availableBytes === limit));
 
   let disk = { exports: 0, run: 0 };
   try {
@@ -153,6 +155,8 @@ export function refuseIfImpossible(estimate: Estimate): void {
       throw new PlanError(message, options);
     case 'not-found':
       throw new AppError('not-found', message, options);
+    case 'unsupported':
+      throw new UnsupportedError(message, options);
     default:
       throw new UsageError(message, options);
   }
@@ -200,16 +204,17 @@ async function checkPaths(recipe: Recipe): Promise<Problem[]> {
   return problems;
 }
 
-function memoryProblem(recipe: Recipe, needed: number, available: number): Problem {
+function memoryProblem(recipe: Recipe, needed: number, available: number, isUsersLimit: boolean): Problem {
   const { batch, length } = recipe.training;
   const smaller = batch > 1 || length > 64;
+  const first = isUsersLimit ? 'Allow more memory' : 'Close other programs';
   return {
     severity: 'error',
     code: 'memory',
-    message: `This needs about ${inGigabytes(needed)} of memory; ${inGigabytes(available)} is free.`,
+    message: `This needs about ${inGigabytes(needed)} of memory; ${inGigabytes(available)} ${isUsersLimit ? 'may be used' : 'is free'}.`,
     hint: smaller
-      ? `Close other programs, or choose a smaller batch (now ${batch}) or shorter texts (now ${length} tokens).`
-      : 'Close other programs, or choose a smaller model.',
+      ? `${first}, or choose a smaller batch (now ${batch}) or shorter texts (now ${length} tokens).`
+      : `${first}, or choose a smaller model.`,
   };
 }
 
@@ -222,7 +227,8 @@ function diskProblem(path: string, needed: number, free: number): Problem {
   };
 }
 
-function asProblem(error: unknown): Problem {
+/** An error as a problem of the estimate. */
+export function asProblem(error: unknown): Problem {
   const { code, message, hint } = toAppError(error);
   return { severity: 'error', code, message, ...(hint === undefined ? {} : { hint }) };
 }

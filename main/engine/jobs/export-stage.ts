@@ -20,7 +20,7 @@ import { modelNameOf, shearedName } from './model-name';
 import { peakMemoryBytes } from './run';
 import { weightBytes } from './size';
 import { EVALUATION_FILE, evaluationSchema, type Evaluation } from './stage-data';
-import type { RunContext, Step } from './steps';
+import type { RunContext, Step } from './step';
 import { loadStageModel } from './steps/stage-model';
 
 /** The export stage, run after all weights and figures of a run are on disk. */

@@ -1,12 +1,35 @@
-/** What this machine has to give right now: memory that a new allocation can get, and free space on a volume. */
+/** What this machine has to give right now: memory that a new allocation can get (or may, by the user's word), and free space on a volume. */
 import { readFileSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { availableParallelism, freemem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { UsageError } from '../support/errors';
 
-/** Bytes that can still be allocated: the system's own figure, and a container's limit where there is one. */
-export function availableMemoryBytes(): number {
-  return Math.min(systemMemoryBytes(), groupMemoryBytes());
+/** Environment variable with the most memory that the program may use: bytes, or a number with a unit such as 4GB. */
+export const MEMORY_LIMIT_VARIABLE = 'SHEAR_MEMORY_LIMIT';
+
+/** Bytes that can still be allocated: the system's own figure, a container's limit and the user's (`limitBytes`), whichever is least. */
+export function availableMemoryBytes(limitBytes = memoryLimitBytes(process.env)): number {
+  return Math.min(systemMemoryBytes(), groupMemoryBytes(), limitBytes);
+}
+
+/** The most memory that the user allows by `SHEAR_MEMORY_LIMIT`; infinite unless it is set. Throws UsageError where it is no size. */
+export function memoryLimitBytes(environment: Readonly<Record<string, string | undefined>>): number {
+  const text = environment[MEMORY_LIMIT_VARIABLE];
+  return text === undefined || text.trim() === '' ? Number.POSITIVE_INFINITY : parseBytes(MEMORY_LIMIT_VARIABLE, text);
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30, TIB: 2 ** 40 };
+
+/** Bytes from `4000000000`, `4GB`, `1.5 GiB`; `name` is what the message of the UsageError calls it. */
+export function parseBytes(name: string, text: string): number {
+  const [, number = '', unit = ''] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text) ?? [];
+  const factor = UNITS[unit.toUpperCase()];
+  const bytes = number === '' || factor === undefined ? Number.NaN : Math.floor(Number(number) * factor);
+  if (!(bytes > 0 && Number.isSafeInteger(bytes))) {
+    throw new UsageError(`${name} needs a size such as 4GB, 500MB or a number of bytes; found "${text}".`, { details: { option: name, found: text } });
+  }
+  return bytes;
 }
 
 /** Threads that a computation should use when nobody says otherwise. */

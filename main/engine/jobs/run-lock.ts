@@ -53,6 +53,10 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
       const file = await open(path, 'wx');
       try {
         await file.writeFile(JSON.stringify({ pid: process.pid, birth: birthOf(process.pid) } satisfies Holder));
+      } catch (error) {
+        // A full disk takes the name but not the content.
+        await rm(path, { force: true });
+        throw Object.assign(toAppError(error), { path });
       } finally {
         await file.close();
       }

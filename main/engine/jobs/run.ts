@@ -7,7 +7,7 @@ import { CancelledError, toAppError, type AppError } from '../support/errors';
 import { throwIfCancelled, type Progress } from '../support/progress';
 import { ProgressMeter, type StageEstimate } from './progress-meter';
 import type { RunFolder, RunStatus } from './run-folder';
-import type { Step } from './steps';
+import type { Step } from './step';
 
 export interface ExecuteOptions {
   readonly threads: number;
@@ -150,7 +150,12 @@ class Execution {
   }
 
   private beat(): void {
-    if (this.step !== null && Date.now() - this.lastProgressMs >= HEARTBEAT_MS / 2) this.tellProgress();
+    if (this.step === null || Date.now() - this.lastProgressMs < HEARTBEAT_MS / 2) return;
+    try {
+      this.tellProgress();
+    } catch {
+      // Nobody can catch what a timer throws. On a full disk, the step fails at what it writes itself.
+    }
   }
 
   private tellProgress(): void {

@@ -86,14 +86,14 @@ export function createEngineService(options: EngineServiceOptions): EngineServic
 
     'plan.check': async ({ recipe }) => {
       const key = `${recipe.training.batch}x${recipe.training.length}`;
-      const { estimate, speed } = await checkRecipe(recipe, runsFolder, facts.speed(recipe.model, key));
+      const { estimate, speed } = await checkRecipe(recipe, runsFolder, { speed: facts.speed(recipe.model, key) });
       facts.keepSpeed(recipe.model, key, speed);
       return estimate;
     },
 
     'runs.start': ({ recipe }) => {
       const key = `${recipe.training.batch}x${recipe.training.length}`;
-      return begin(() => prepareRun(recipe, runsFolder, facts.speed(recipe.model, key)));
+      return begin(() => prepareRun(recipe, runsFolder, { speed: facts.speed(recipe.model, key) }));
     },
 
     'runs.continue': ({ runId }) => begin(() => reopenRun(runId, runsFolder)),

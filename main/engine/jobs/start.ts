@@ -4,6 +4,7 @@ import type { Recipe } from '../../../preload/contract/recipe';
 import { estimateSchema, stageSchema, type Estimate, type RunEvent, type RunResult } from '../../../preload/contract/run';
 import { openCheckpoint } from '../model/checkpoint';
 import { UsageError } from '../support/errors';
+import { checkExports } from './check-exports';
 import { estimateRun, refuseIfImpossible, type Speed } from './estimate';
 import type { StageEstimate } from './progress-meter';
 import { executeRun } from './run';
@@ -22,15 +23,24 @@ export interface JobOptions {
 
 const ESTIMATE_FILE = 'estimate.json';
 
+/** What is known or set before a check. */
+export interface CheckOptions {
+  /** Skips the probe, which takes some seconds. */
+  readonly speed?: Speed | undefined;
+  /** The most memory that the user allows; what the environment says unless given. */
+  readonly memoryLimitBytes?: number | undefined;
+}
+
 /**
- * What a run of this recipe will take and what speaks against it. `speed` skips the probe, which takes some seconds.
+ * What a run of this recipe will take and what speaks against it.
  * @throws what `openCheckpoint` throws for a model that cannot be opened.
  */
-export async function checkRecipe(recipe: Recipe, runsFolder: string, speed?: Speed): Promise<{ estimate: Estimate; speed: Speed }> {
+export async function checkRecipe(recipe: Recipe, runsFolder: string, options: CheckOptions = {}): Promise<{ estimate: Estimate; speed: Speed }> {
   const checkpoint = await openCheckpoint(recipe.model);
   try {
-    const measured = speed ?? (await probeSpeed(checkpoint, recipe));
-    return { speed: measured, estimate: await estimateRun({ config: checkpoint.config, recipe, speed: measured, runsFolder }) };
+    const speed = options.speed ?? (await probeSpeed(checkpoint, recipe));
+    const estimate = await estimateRun({ config: checkpoint.config, recipe, speed, runsFolder, memoryLimitBytes: options.memoryLimitBytes });
+    return { speed, estimate: { ...estimate, problems: [...estimate.problems, ...(await checkExports(checkpoint, recipe))] } };
   } finally {
     await checkpoint.close();
   }
@@ -38,14 +48,19 @@ export async function checkRecipe(recipe: Recipe, runsFolder: string, speed?: Sp
 
 /**
  * Makes the folder of a new run after checking that it can succeed.
- * @throws ResourceError, PlanError, NotFoundError or UsageError with everything that speaks against it.
+ * @throws ResourceError, PlanError, NotFoundError, UnsupportedError or UsageError with everything that speaks against it.
  */
-export async function prepareRun(recipe: Recipe, runsFolder: string, speed?: Speed): Promise<RunFolder> {
-  const { estimate } = await checkRecipe(recipe, runsFolder, speed);
+export async function prepareRun(recipe: Recipe, runsFolder: string, options: CheckOptions = {}): Promise<RunFolder> {
+  const { estimate } = await checkRecipe(recipe, runsFolder, options);
   refuseIfImpossible(estimate);
   const folder = await RunFolder.create(runsFolder, recipe);
-  await folder.writeJson(ESTIMATE_FILE, estimate);
-  return folder;
+  try {
+    await folder.writeJson(ESTIMATE_FILE, estimate);
+    return folder;
+  } catch (error) {
+    await folder.delete();
+    throw error;
+  }
 }
 
 /** Opens a run that stopped before its end. Throws NotFoundError, or UsageError when it is done or going on. */

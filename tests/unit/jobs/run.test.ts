@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { completeRecipe } from '../../../main/engine/jobs/recipe';
 import { PAUSE, executeRun, type ExecuteOptions } from '../../../main/engine/jobs/run';
 import { RunFolder } from '../../../main/engine/jobs/run-folder';
-import type { Step } from '../../../main/engine/jobs/steps';
+import type { Step } from '../../../main/engine/jobs/step';
 import { FormatError } from '../../../main/engine/support/errors';
 import { breathe } from '../../../main/engine/support/progress';
 import type { RunEvent, RunResult, Stage } from '../../../preload/contract/run';

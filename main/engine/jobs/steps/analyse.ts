@@ -7,7 +7,7 @@ import { scoreUnits } from '../../pruning/saliency';
 import { findUnitGroups } from '../../pruning/units';
 import { Random } from '../../support/random';
 import { withExecutor } from '../use-model';
-import type { RunContext, Step } from '.';
+import type { RunContext, Step } from '../step';
 import { createSampler, drawRows, loadFullModel, readSources } from './shared';
 import { ANALYSIS_FILE, type Analysis, type BlockSource } from './stage-files';
 

@@ -6,7 +6,7 @@ import { loadCheckpointTokenizer } from '../checkpoint-tokenizer';
 import { continueText } from '../generate-text';
 import { EVALUATION_FILE, type Evaluation } from '../stage-data';
 import { withExecutor } from '../use-model';
-import type { RunContext, Step } from '.';
+import type { RunContext, Step } from '../step';
 import { loadFullModel, measureSources, readSources, withCheckpoint } from './shared';
 import { MEASURE_FILE, measureSchema, PLAN_FILE, planSchema, PRUNED_MEASURE_FILE } from './stage-files';
 import { loadStageModel } from './stage-model';

@@ -1,6 +1,6 @@
 /** Measure: the full model's loss on the held-back blocks of each source, to which everything later is compared. */
 import { withExecutor } from '../use-model';
-import type { Step } from '.';
+import type { Step } from '../step';
 import { loadFullModel, measureSources } from './shared';
 import { MEASURE_FILE } from './stage-files';
 

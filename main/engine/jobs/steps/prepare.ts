@@ -3,7 +3,7 @@ import { loadCheckpointTokenizer } from '../checkpoint-tokenizer';
 import { readIdsBlocks, readTextBlocks } from '../../data/token-source';
 import { splitHeldBack } from '../../data/packing';
 import { TextError } from '../../support/errors';
-import type { Step } from '.';
+import type { Step } from '../step';
 import { withCheckpoint } from './shared';
 import { BLOCKS_FILE, type BlockSource } from './stage-files';
 

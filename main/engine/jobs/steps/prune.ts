@@ -12,7 +12,7 @@ import { Random } from '../../support/random';
 import { firstTarget } from '../estimate';
 import { planWidths } from '../size';
 import { withExecutor } from '../use-model';
-import type { RunContext, Step } from '.';
+import type { RunContext, Step } from '../step';
 import { createSampler, drawRows, learningRateFor, loadFullModel, measureSources, readSources, stepBudget } from './shared';
 import { ANALYSIS_FILE, analysisSchema, PLAN_FILE, PRUNED_MEASURE_FILE } from './stage-files';
 import { saveStageModel } from './stage-model';

@@ -5,7 +5,7 @@ import { LINEAR_ROLES } from '../../model/config';
 import { recover } from '../../recovery/recover';
 import { Random } from '../../support/random';
 import { withExecutor } from '../use-model';
-import type { Step } from '.';
+import type { Step } from '../step';
 import { createSampler, drawRows, learningRateFor, readSources, stepBudget } from './shared';
 import { MEASURE_FILE, measureSchema } from './stage-files';
 import { loadStageModel, saveStageModel } from './stage-model';

@@ -7,7 +7,7 @@ import { loadModel, type LoadedModel } from '../../execution/loaded-model';
 import { measureWindows } from '../../evaluation/perplexity';
 import { openCheckpoint, type Checkpoint } from '../../model/checkpoint';
 import type { OnProgress } from '../../support/progress';
-import type { RunContext } from '.';
+import type { RunContext } from '../step';
 import { BLOCKS_FILE, blocksSchema, type BlockSource, type Measure } from './stage-files';
 
 /** Runs work with the recipe's model open. */
