@@ -157,7 +157,7 @@ export const en = {
   texts: {
     lead: 'Give texts like those that the model shall stay good at. Shear trains the smaller model on them and measures what it knows.',
     dropTitle: 'Drop texts here',
-    dropHint: 'Plain text, JSON lines, JSON, CSV or token ids. They stay on this computer.',
+    dropHint: 'Plain text, JSON lines, JSON or token ids. They stay on this computer.',
     pick: 'Choose texts…',
     starters: 'Texts that come with Shear',
     licence: (licence: string) => `Licence: ${licence}`,
