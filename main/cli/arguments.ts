@@ -1,6 +1,7 @@
 /** A command's arguments, checked as they are taken; whatever does not fit is a UsageError in plain words. */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { parseBytes } from '../engine/jobs/machine';
 import { UsageError } from '../engine/support/errors';
 import type { OptionsConfig } from './command';
 
@@ -61,6 +62,12 @@ export class Arguments {
       throw new UsageError(`--${name} needs a ${whole ? 'whole ' : ''}number ${range}; found "${text}".`);
     }
     return value;
+  }
+
+  /** A size such as `4GB` in bytes, or undefined where the option is not given. */
+  bytes(name: string): number | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : parseBytes(`--${name}`, text);
   }
 
   /** One of several words, in any case. */

@@ -16,6 +16,8 @@ export type OptionsConfig = NonNullable<ParseArgsConfig['options']>;
 export interface CommandContext {
   readonly runsFolder: string;
   readonly threads: number;
+  /** The most memory that a run may use; infinite unless the user says. */
+  readonly memoryLimitBytes: number;
   /** Folder that relative paths start from. */
   readonly cwd: string;
   readonly signal: AbortSignal;

@@ -1,5 +1,5 @@
 /** The command line as a function of its arguments and surroundings: picks the command, runs it, writes its answer, returns the exit status. */
-import { defaultThreads } from '../engine/jobs/machine';
+import { defaultThreads, memoryLimitBytes } from '../engine/jobs/machine';
 import { PROGRAM_VERSION } from '../engine/jobs/about';
 import { defaultRunsFolder } from '../engine/jobs/run-folder';
 import { UsageError, toAppError, type AppError, type ErrorCode } from '../engine/support/errors';
@@ -73,6 +73,7 @@ async function runCommand(command: Command, argv: readonly string[], surrounding
   const context: CommandContext = {
     runsFolder: defaultRunsFolder(environment),
     threads: args.number('threads', { least: 1, most: 1024, whole: true }) ?? defaultThreads(),
+    memoryLimitBytes: args.bytes('memory') ?? memoryLimitBytes(environment),
     cwd,
     signal,
     advance: (advance) => display.show(advance),

@@ -3,16 +3,28 @@ import { relative } from 'node:path';
 import type { RunEvent, RunResult } from '../../preload/contract/run';
 import type { Recipe } from '../../preload/contract/recipe';
 import { RunFolder } from '../engine/jobs/run-folder';
+import { toAppError, type ErrorCode } from '../engine/support/errors';
 import { executeFolder, prepareRun, reopenRun } from '../engine/jobs/start';
 import type { CommandContext, Outcome } from './command';
 import { stageWords } from './terminal';
 import { asBytes, asCount, asDuration, asFigure, asPercent, columns } from './words';
 
+/** Errors after which the same command would only fail again: a run that has done nothing yet is not worth keeping then. */
+const BAD_INPUT: readonly ErrorCode[] = ['format', 'unsupported', 'not-found', 'text'];
+
 /** Runs a recipe to its end, showing how far it is. */
 export async function runRecipe(recipe: Recipe, context: CommandContext): Promise<RunResult> {
-  const { runsFolder } = context;
+  const { runsFolder, memoryLimitBytes } = context;
   context.advance({ what: 'Checking the model and this machine', overall: 0, secondsLeft: null });
-  return executeWithProgress(await prepareRun(recipe, runsFolder), context);
+  const folder = await prepareRun(recipe, runsFolder, { memoryLimitBytes });
+  try {
+    return await executeWithProgress(folder, context);
+  } catch (error) {
+    const { finished } = await folder.readStatus();
+    if (finished.length === 0 && BAD_INPUT.includes(toAppError(error).code)) await folder.delete();
+    else context.note(keptNote(folder.runId));
+    throw error;
+  }
 }
 
 /** The newest unfinished run that was to fill a folder, or null. */
@@ -26,17 +38,21 @@ export async function unfinishedRun(out: string, runsFolder: string): Promise<st
 
 /** Continues a run after its last finished stage, showing how far it is. */
 export async function resumeRun(runId: string, context: CommandContext): Promise<RunResult> {
-  return executeWithProgress(await reopenRun(runId, context.runsFolder), context);
+  try {
+    return await executeWithProgress(await reopenRun(runId, context.runsFolder), context);
+  } catch (error) {
+    context.note(keptNote(runId));
+    throw error;
+  }
 }
 
 async function executeWithProgress(folder: RunFolder, context: CommandContext): Promise<RunResult> {
   const { threads, signal } = context;
-  try {
-    return await executeFolder(folder, { threads, signal, emit: (event) => show(event, context) });
-  } catch (error) {
-    context.note(`The run ${folder.runId} is kept: the same command with --resume continues it after its last finished stage.`);
-    throw error;
-  }
+  return executeFolder(folder, { threads, signal, emit: (event) => show(event, context) });
+}
+
+function keptNote(runId: string): string {
+  return `The run ${runId} is kept: the same command with --resume continues it after its last finished stage.`;
 }
 
 function show(event: RunEvent, context: CommandContext): void {

@@ -24,6 +24,7 @@ export const compress: Command = {
     format: { type: 'string', multiple: true },
     dtype: { type: 'string' },
     prompt: { type: 'string', multiple: true },
+    memory: { type: 'string' },
     resume: { type: 'boolean' },
   },
   help: [
@@ -39,6 +40,7 @@ export const compress: Command = {
     { usage: '--dtype D', about: 'F16 (the default), F32 or BF16' },
     { usage: '--prompt TEXT', about: 'let both models continue this in the report; repeat for several' },
     { usage: '--seed N', about: 'the same seed gives the same result; 0 unless given' },
+    { usage: '--memory SIZE', about: 'use at most this much memory, for example 4GB; SHEAR_MEMORY_LIMIT, or all that is free, unless given' },
     { usage: '--resume', about: 'continue an unfinished run into the same --out, if there is one' },
   ],
   notes: ['Ctrl-C stops cleanly: nothing is left in DIR, and --resume goes on after the last finished stage.'],

@@ -62,6 +62,12 @@ export async function writeGgufModel(
   return [{ path, sizeBytes }];
 }
 
+/** Throws UnsupportedError when a model of this configuration and source's tokenizer cannot be stated in GGUF; writes nothing. */
+export async function requireGgufForm(config: ModelConfig, source: Checkpoint): Promise<void> {
+  chooseTarget(config);
+  await ggufTokenizerEntries(source, config.vocabulary);
+}
+
 interface Target {
   readonly architecture: string;
   /** Whose names and row order the architecture uses. */

@@ -5,6 +5,7 @@ import type { TensorToWrite } from '../formats/tensor-stream';
 import { requireDiskSpace, requireFreeTarget, writeWholeFile, writeWholeFolder } from '../formats/whole-file';
 import { encodeJson, huggingfaceSideFiles } from '../model/carried-tokenizer';
 import type { Checkpoint } from '../model/checkpoint';
+import type { ModelConfig } from '../model/config';
 import { globalName, layerName } from '../model/families/index';
 import type { TensorNames } from '../model/families/family';
 import { globalWeightShape, layerWeightShape } from '../model/match-tensors';
@@ -55,6 +56,12 @@ export async function writeSafetensorsModel(
     written.push({ path: join(folder, WEIGHTS_NAME), sizeBytes });
   });
   return written;
+}
+
+/** Throws UnsupportedError when a model of this configuration and source's tokenizer has no form as a Hugging Face folder; writes nothing. */
+export async function requireSafetensorsForm(config: ModelConfig, source: Checkpoint, dtype: WrittenType): Promise<void> {
+  describeForHuggingface(config, source, dtype);
+  await huggingfaceSideFiles(source);
 }
 
 /** All weights in the order embedding, layers, final norm, head. */

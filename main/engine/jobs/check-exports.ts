@@ -5,6 +5,7 @@ import { requireGgufForm } from '../export/gguf-model';
 import { requireSafetensorsForm } from '../export/safetensors-model';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
+import { PlanError } from '../support/errors';
 import { asProblem, firstTarget } from './estimate';
 import { planWidths, withEvenWidths } from './size';
 
@@ -42,8 +43,11 @@ function expectedConfig(config: ModelConfig, recipe: Recipe): ModelConfig {
   }
   try {
     const budget = planWidths(config, recipe.size, recipe.mode, firstTarget(recipe));
-    return budget.mode === 'everywhere' ? withEvenWidths(config, budget) : config;
-  } catch {
-    return config;
+    if (budget.mode === 'quality') return config;
+    const { heads, kvHeads, ffn } = budget;
+    return withEvenWidths(config, { heads, kvHeads, ffn });
+  } catch (error) {
+    if (error instanceof PlanError) return config;
+    throw error;
   }
 }

@@ -56,7 +56,7 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
       } catch (error) {
         // A full disk takes the name but not the content.
         await rm(path, { force: true });
-        throw Object.assign(toAppError(error), { path });
+        throw error;
       } finally {
         await file.close();
       }
