@@ -48,16 +48,18 @@ export async function* readUtf8Chunks(file: string, options: ReadOptions = {}): 
     const buffer = new Uint8Array(CHUNK_BYTES);
     let carried = 0;
     let offset = 0;
+    let lineEnds = 0;
     for (;;) {
       const { bytesRead } = await handle.read(buffer, carried, CHUNK_BYTES - carried);
       const filled = carried + bytesRead;
       // The last bytes may be the beginning of a character; at the end of the file they are all there is.
       const complete = bytesRead === 0 ? filled : filled - incompleteEnd(buffer.subarray(0, filled));
       const piece = buffer.subarray(0, complete);
-      if (!isUtf8(piece)) throw notUtf8(file, offset + firstInvalidByte(piece), offset === 0 ? piece : new Uint8Array());
+      if (!isUtf8(piece)) throw notUtf8(file, piece, offset, lineEnds);
       if (complete > 0) yield Buffer.from(piece).toString('utf8');
       if (bytesRead === 0) return;
       offset += complete;
+      lineEnds += countLineEnds(piece);
       buffer.copyWithin(0, complete, filled);
       carried = filled - complete;
       await breathe(options.signal);
@@ -110,13 +112,23 @@ export function withoutByteOrderMark(text: string): string {
   return text.startsWith('\uFEFF') ? text.slice(1) : text;
 }
 
-function notUtf8(file: string, offset: number, start: Uint8Array): TextError {
-  const known = KNOWN_STARTS.find(({ bytes }) => bytes.every((byte, index) => start[index] === byte));
+/** `piece` is the first that is not UTF-8; `offset` bytes and `lineEnds` line ends come before it. */
+function notUtf8(file: string, piece: Uint8Array, offset: number, lineEnds: number): TextError {
+  const known = offset === 0 ? KNOWN_STARTS.find(({ bytes }) => bytes.every((byte, index) => piece[index] === byte)) : undefined;
   const seems = known === undefined ? '' : ` It looks like ${known.what}.`;
-  return new TextError(`${path.basename(file)} is not UTF-8 text: byte ${offset} does not fit.${seems}`, {
+  const at = firstInvalidByte(piece);
+  const line = lineEnds + countLineEnds(piece.subarray(0, at)) + 1;
+  const found = (piece[at] ?? 0).toString(16).padStart(2, '0');
+  return new TextError(`${path.basename(file)} is not UTF-8 text: byte ${offset + at} (0x${found}, on line ${line}) does not fit.${seems}`, {
     hint: 'Open it in the program that made it and save it as plain text with the encoding UTF-8.',
-    details: { file, offset },
+    details: { file, offset: offset + at, line },
   });
+}
+
+function countLineEnds(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(0x0a); at >= 0; at = bytes.indexOf(0x0a, at + 1)) count++;
+  return count;
 }
 
 /** Bytes at the end that begin a character without finishing it, 0 to 3. */

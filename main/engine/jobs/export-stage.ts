@@ -11,7 +11,7 @@ import { Executor } from '../execution/executor';
 import { renderReport } from '../export/report';
 import { countLinearParameters, countParameters, type ModelConfig } from '../model/config';
 import { openCheckpoint } from '../model/checkpoint';
-import { UsageError } from '../support/errors';
+import { AppError, UsageError, toAppError } from '../support/errors';
 import { throwIfCancelled, type OnProgress } from '../support/progress';
 import { describeExport } from './describe-export';
 import { firstTarget } from './estimate';
@@ -42,7 +42,7 @@ export const exportStage: Step = {
     } catch (error) {
       await rm(partial, { recursive: true, force: true });
       await rm(folder.path(PLACED_FILE), { force: true });
-      throw error;
+      throw atFinalPlace(error, partial, recipe.out);
     }
   },
 };
@@ -50,6 +50,17 @@ export const exportStage: Step = {
 /** Present once everything is ready to appear in the user's folder. */
 const PLACED_FILE = 'placed.json';
 const REPORT_FILE = 'report.html';
+
+/** The same error about the folder that the user chose: the temporary one beside it is gone, and none of the user's business. */
+function atFinalPlace(error: unknown, partial: string, out: string): AppError {
+  const { code, message, hint, details } = toAppError(error, out);
+  const move = <Value>(value: Value): Value | string => (typeof value === 'string' ? value.replaceAll(partial, out) : value);
+  return new AppError(code, message.replaceAll(partial, out), {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+    details: Object.fromEntries(Object.entries(details).map(([key, value]) => [key, move(value)])),
+  });
+}
 
 async function place(partial: string, out: string): Promise<void> {
   if (existsSync(out)) {

@@ -18,7 +18,7 @@ export async function writeFileAtomically(path: string, data: string | Uint8Arra
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw toAppError(error);
+    throw toAppError(error, path);
   }
 }
 

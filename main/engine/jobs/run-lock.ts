@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { open, readFile, rm } from 'node:fs/promises';
 import * as v from 'valibot';
-import { UsageError } from '../support/errors';
+import { UsageError, toAppError } from '../support/errors';
 
 /** A process, told apart from a later one that was given the same number. */
 const holderSchema = v.object({ pid: v.pipe(v.number(), v.safeInteger(), v.minValue(1)), birth: v.string() });
@@ -56,7 +56,7 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
       } catch (error) {
         // A full disk takes the name but not the content.
         await rm(path, { force: true });
-        throw error;
+        throw toAppError(error, path);
       } finally {
         await file.close();
       }

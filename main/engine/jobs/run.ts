@@ -35,6 +35,8 @@ export async function executeRun(folder: RunFolder, steps: readonly Step[], opti
   const unlock = await folder.lock();
   try {
     return await new Execution(folder, steps, options).run();
+  } catch (error) {
+    throw toAppError(error, folder.folder);
   } finally {
     await unlock();
   }
@@ -82,7 +84,7 @@ class Execution {
       await this.end({ ...this.status, state: 'done' });
       return result;
     } catch (error) {
-      throw await this.fail(toAppError(error));
+      throw await this.fail(toAppError(error, this.folder.folder));
     } finally {
       clearInterval(heartbeat);
     }

@@ -10,6 +10,9 @@ import { globalName, layerName } from './families/index';
 import { listNames, type Problems } from './problems';
 import { globalRoles, layerRoles } from './view';
 
+const OTHER_MODEL =
+  'The configuration and the weights belong to different models, or the download is incomplete: get config.json and the weights again from the page of the model, all from one place.';
+
 /** Buffers that old programs saved beside the weights; they are computed, not learned. */
 const IGNORED_NAMES = /rotary_emb\.inv_freq$|\.attn\.masked_bias$/;
 
@@ -82,14 +85,14 @@ function checkPresence(
     problems.error(
       'missing-tensor',
       `${missing.length} of the ${expected.size} tensors that the configuration asks for are missing: ${listNames(missing)}.`,
-      'The configuration and the weights belong to different models, or the download is incomplete.',
+      OTHER_MODEL,
     );
   }
   if (misshapen.length > 0) {
     problems.error(
       'wrong-shape',
       `${misshapen.length} tensors do not have the shape that the configuration asks for: ${listNames(misshapen)}.`,
-      'The configuration and the weights belong to different models.',
+      OTHER_MODEL,
     );
   }
   if (extra.length > 0) {

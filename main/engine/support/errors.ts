@@ -140,12 +140,15 @@ export class InternalError extends AppError {
   }
 }
 
-/** Turns anything thrown into an AppError, keeping AppErrors as they are and naming system errors in plain words. */
-export function toAppError(error: unknown): AppError {
+/**
+ * Turns anything thrown into an AppError, keeping AppErrors as they are and naming system errors in plain words.
+ * `place` is the path that was worked on, for those that name none: a failed write knows no file.
+ */
+export function toAppError(error: unknown, place = ''): AppError {
   if (error instanceof AppError) return error;
   if (error instanceof Error) {
     const system = error as NodeJS.ErrnoException;
-    const path = system.path ?? '';
+    const path = system.path ?? place;
     switch (system.code) {
       case 'ENOENT':
         return new NotFoundError(`There is no file or folder at ${path}.`, { cause: error, details: { file: path } });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { estimatePeakBytes, estimateRun, estimateStages, refuseIfImpossible } from '../../../main/engine/jobs/estimate';
-import { availableMemoryBytes, volumeOf } from '../../../main/engine/jobs/machine';
+import { availableMemoryBytes, memoryLimitBytes, volumeOf } from '../../../main/engine/jobs/machine';
 import { completeRecipe } from '../../../main/engine/jobs/recipe';
 import type { ModelConfig } from '../../../main/engine/model/config';
 import type { Recipe, RecipeInput } from '../../../preload/contract/recipe';
@@ -115,6 +115,15 @@ describe('a refusal', () => {
 });
 
 describe('the machine', () => {
+  it('gives no more memory than the user allows, by a number of bytes or with a unit', () => {
+    expect(memoryLimitBytes({})).toBe(Number.POSITIVE_INFINITY);
+    expect(memoryLimitBytes({ SHEAR_MEMORY_LIMIT: '1.5GB' })).toBe(1_500_000_000);
+    expect(memoryLimitBytes({ SHEAR_MEMORY_LIMIT: ' 2 gib ' })).toBe(2 ** 31);
+    expect(memoryLimitBytes({ SHEAR_MEMORY_LIMIT: '123456' })).toBe(123_456);
+    for (const wrong of ['0', '-1GB', 'GB', '1e9', '4 apples']) expect(() => memoryLimitBytes({ SHEAR_MEMORY_LIMIT: wrong })).toThrow('needs a size such as 4GB');
+    expect(availableMemoryBytes(1000)).toBe(1000);
+  });
+
   it('has memory and disk', async () => {
     expect(availableMemoryBytes()).toBeGreaterThan(1e6);
     const volume = await volumeOf(join(folder, 'not', 'yet', 'there'));
