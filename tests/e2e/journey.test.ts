@@ -2,41 +2,14 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { expect, test, type Page } from '@playwright/test';
-import { dropFiles, expectAccessible, launchApp, takeScreenshots, type RunningApp } from './support/app';
+import { expect, test } from '@playwright/test';
+import { dropFiles, expectAccessible, launchApp, takeScreenshots } from './support/app';
 import { call } from './support/bridge';
+import { answerPickers, expectPage, goToCheck } from './support/pages';
 
 const EXAMPLE_MODEL = resolve(import.meta.dirname, '..', '..', 'resources', 'example', 'stories260K');
 /** The whole example job takes under two minutes on two cores; slower machines get room. */
 const RUN_MS = 200_000;
-
-/** Lets every folder picker answer with this folder: a native dialog cannot be pressed by a test. */
-async function answerPickers(app: RunningApp, folder: string): Promise<void> {
-  await app.electron.evaluate(({ dialog }, path) => {
-    dialog.showOpenDialog = () => Promise.resolve({ canceled: false, filePaths: [path] });
-  }, folder);
-}
-
-/** The page is the one with this heading, has the focus on it, breaks no accessibility rule, and is photographed. */
-async function expectPage(page: Page, step: string, name: string): Promise<void> {
-  const heading = page.locator('h1');
-  await expect(heading).toContainText(step);
-  await expect(heading).toBeFocused();
-  await expectAccessible(page);
-  await takeScreenshots(page, name);
-}
-
-/** From Home to the check page with the example, quickly trained. */
-async function goToCheck(app: RunningApp): Promise<void> {
-  const { page } = app;
-  await page.getByTestId('try-example').click();
-  for (const step of ['Size', 'Texts', 'Check']) {
-    await page.getByTestId('next').click();
-    await expect(page.locator('h1')).toContainText(step);
-  }
-  await page.getByTestId('pick-out').click();
-  await expect(page.getByTestId('out')).toContainText(app.folder);
-}
 
 test('a dropped model goes through all pages to a smaller model that is written, checked and exported again', async () => {
   test.setTimeout(RUN_MS + 160_000);
@@ -126,7 +99,7 @@ test('a run that is cancelled in the middle stops soon, stays in the list, and c
   try {
     const { page } = app;
     await answerPickers(app, app.folder);
-    await goToCheck(app);
+    await goToCheck(app, app.folder);
     await page.getByTestId('effort-thorough').check();
     await page.getByTestId('start-run').click();
     await expect(page.getByTestId('stage-prune')).toHaveAttribute('aria-current', 'true', { timeout: 120_000 });
