@@ -10,7 +10,7 @@ import { ATTENTION_GATE, loraName, MLP_GATE, type BlockSpec } from './block-grap
 import { cachedGraph, forwardGraph, headGraphs, trainingGraphs, type HeadGraphs, type TrainingGraphs } from './graphs';
 import { globalTensor, headTensor, layerOf, type LoadedModel } from './loaded-model';
 import { throwIfCancelled } from '../support/progress';
-import { causalMask, rotaryTables } from './positions';
+import { PositionInputs } from './positions';
 
 /** Rows of hidden states for which logits are computed at once: bounds the memory of the head to rows x V. */
 const HEAD_ROWS = 256;
@@ -39,6 +39,7 @@ export class Executor {
   private readonly sessions = new Map<string, Promise<Session>>();
   private readonly graphs = new Map<string, TrainingGraphs>();
   private readonly heads = new Map<number, HeadGraphs>();
+  private readonly positions = new PositionInputs();
 
   private constructor(readonly threads: number) {}
 
@@ -131,9 +132,9 @@ export class Executor {
       feeds.set(ATTENTION_GATE, float32(options.gates.attention, [loaded.shape.kvHeads, 1, 1]));
       feeds.set(MLP_GATE, float32(options.gates.mlp, [loaded.shape.ffn]));
     }
-    const tables = rotaryTables(config, past + shape.length);
+    const tables = this.positions.rotary(config.rope, past + shape.length);
     feeds.set('cosines', tables.cosines).set('sines', tables.sines).set('position', int64([past], [1]));
-    feeds.set('mask', causalMask(shape.length, past));
+    feeds.set('mask', this.positions.causal(shape.length, past));
     return feeds;
   }
 

@@ -1,13 +1,39 @@
 /** What depends on positions alone: rotary tables and the causal mask. */
 import { float32, type RuntimeTensor } from '../runtime/session';
-import type { ModelConfig } from '../model/config';
+import type { Rope } from '../model/config';
 
 /** Added to the scores of positions that may not be seen: beyond any score, so that their share is exactly zero. */
 const HIDDEN_SCORE = -1e9;
 
-/** Cosines and sines [P, D/2] for positions 0..P-1. */
-export function rotaryTables(config: ModelConfig, positions: number): { cosines: RuntimeTensor; sines: RuntimeTensor } {
-  const { inverseFrequencies } = config.rope;
+interface RotaryTables {
+  /** [P, D/2] */
+  readonly cosines: RuntimeTensor;
+  readonly sines: RuntimeTensor;
+}
+
+/** Gives the inputs that depend on positions alone, computed once for all layers of a pass. */
+export class PositionInputs {
+  private readonly tables = new WeakMap<Rope, RotaryTables>();
+  private mask: RuntimeTensor = float32(new Float32Array(0), [0, 0]);
+
+  /** Cosines and sines for at least `positions` positions; made for more, so that a growing text does not remake them. */
+  rotary(rope: Rope, positions: number): RotaryTables {
+    const known = this.tables.get(rope);
+    if (known !== undefined && (known.cosines.shape[0] ?? 0) >= positions) return known;
+    const made = rotaryTables(rope, 2 ** Math.ceil(Math.log2(Math.max(positions, 64))));
+    this.tables.set(rope, made);
+    return made;
+  }
+
+  /** Mask [T, past + T]: 0 where a token may look, HIDDEN_SCORE where it may not. */
+  causal(length: number, past: number): RuntimeTensor {
+    const [rows, seen] = this.mask.shape;
+    if (rows !== length || seen !== past + length) this.mask = causalMask(length, past);
+    return this.mask;
+  }
+}
+
+function rotaryTables({ inverseFrequencies }: Rope, positions: number): RotaryTables {
   const half = inverseFrequencies.length;
   const cosines = new Float32Array(positions * half);
   const sines = new Float32Array(positions * half);
@@ -21,8 +47,7 @@ export function rotaryTables(config: ModelConfig, positions: number): { cosines:
   return { cosines: float32(cosines, [positions, half]), sines: float32(sines, [positions, half]) };
 }
 
-/** Mask [T, past + T]: 0 where a token may look, HIDDEN_SCORE where it may not. */
-export function causalMask(length: number, past: number): RuntimeTensor {
+function causalMask(length: number, past: number): RuntimeTensor {
   const seen = past + length;
   const mask = new Float32Array(length * seen);
   for (let row = 0; row < length; row++) mask.fill(HIDDEN_SCORE, row * seen + past + row + 1, (row + 1) * seen);
