@@ -35,6 +35,7 @@ export async function recipeFromArguments(args: Arguments): Promise<Recipe> {
     budgetTokens: args.number('budget-tokens', { least: 0, whole: true }),
     sources: sourcesFromArguments(args),
     exports: exportsFromArguments(args),
+    training: trainingFromArguments(args, written['training']),
     prompts: args.list('prompt').length === 0 ? undefined : [...args.list('prompt')],
   };
   const input: Record<string, unknown> = { budgetTokens: DEFAULT_BUDGET, ...written };
@@ -60,6 +61,15 @@ function sizeFromArguments(args: Arguments): RecipeInput['size'] | undefined {
   if (ratio !== undefined && bytes !== undefined) throw new UsageError('Give --ratio or --target-bytes, not both.');
   if (ratio !== undefined) return { kind: 'ratio', ratio };
   return bytes === undefined ? undefined : { kind: 'bytes', bytes };
+}
+
+/** Settings of a recipe's training with those that the options override, or undefined without options. */
+function trainingFromArguments(args: Arguments, written: unknown): Record<string, unknown> | undefined {
+  const batch = args.number('batch', { least: 1, whole: true });
+  const length = args.number('length', { least: 1, whole: true });
+  if (batch === undefined && length === undefined) return undefined;
+  const fields = typeof written === 'object' && written !== null ? written : {};
+  return { ...fields, ...(batch === undefined ? {} : { batch }), ...(length === undefined ? {} : { length }) };
 }
 
 function exportsFromArguments(args: Arguments): ExportTarget[] | undefined {

@@ -5,7 +5,7 @@ import type { Estimate } from '../../preload/contract/run';
 import { ask, errorData, type ErrorData } from './bridge.svelte';
 import { LatestOnly } from './latest';
 import { joinPath } from './paths';
-import { buildRecipe, DEFAULT_EXPORTS, EXPORT_CHOICES, isSameTarget, type Effort } from './recipe';
+import { buildRecipe, DEFAULT_BATCH, DEFAULT_EXPORTS, DEFAULT_LENGTH, EXPORT_CHOICES, isSameTarget, type Effort } from './recipe';
 import type { Job } from './job.svelte';
 
 const PAUSE_MS = 300;
@@ -20,6 +20,8 @@ export class CheckChoice {
   effort = $state<Effort>('normal');
   rank = $state(8);
   #ownRate = $state<number | null>(null);
+  batch = $state(DEFAULT_BATCH);
+  length = $state(DEFAULT_LENGTH);
   seed = $state(0);
   prompts = $state(DEFAULT_PROMPTS);
   out = $state('');
@@ -67,6 +69,8 @@ export class CheckChoice {
       effort: this.effort,
       rank: this.rank,
       learningRate: this.learningRate,
+      batch: this.batch,
+      length: this.length,
       seed: this.seed,
       out: this.out,
       exports: this.exports,
@@ -113,6 +117,16 @@ export class CheckChoice {
 
   setLearningRate(rate: number): void {
     this.#ownRate = inRange(rate, 1e-6, 1, this.learningRate, false);
+    this.refresh();
+  }
+
+  setBatch(batch: number): void {
+    this.batch = inRange(batch, 1, 256, this.batch, true);
+    this.refresh();
+  }
+
+  setLength(length: number): void {
+    this.length = inRange(length, 16, 8192, this.length, true);
     this.refresh();
   }
 

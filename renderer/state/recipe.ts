@@ -12,9 +12,9 @@ export const EFFORTS: Readonly<Record<Effort, { readonly passes: number; readonl
 };
 
 /** Sequences in one training step, as the recipe's default. */
-const BATCH = 4;
-/** Tokens in one training sequence, unless the model's context is shorter. */
-const LENGTH = 256;
+export const DEFAULT_BATCH = 4;
+/** Tokens in one training sequence, as the recipe's default; fewer where the model's context is shorter. */
+export const DEFAULT_LENGTH = 256;
 /** Fewer steps than this teach nothing. */
 const FEWEST_STEPS = 8;
 
@@ -36,17 +36,11 @@ export function isSameTarget(a: ExportTarget, b: ExportTarget): boolean {
   return a.format === b.format && a.dtype === b.dtype;
 }
 
-/** Training tokens for an effort: whole steps, bounded by the texts and by the effort's own limit. */
-export function budgetTokens(effort: Effort, textTokens: number, contextLength: number): number {
-  const step = BATCH * sequenceLength(contextLength);
+/** Training tokens for an effort: whole steps of `step` tokens, bounded by the texts and by the effort's own limit. */
+export function budgetTokens(effort: Effort, textTokens: number, step: number): number {
   const { passes, mostTokens } = EFFORTS[effort];
   const wanted = Math.min(textTokens * passes, mostTokens);
   return Math.max(FEWEST_STEPS, Math.floor(wanted / step)) * step;
-}
-
-/** Tokens in one training sequence for a model with this context. */
-export function sequenceLength(contextLength: number): number {
-  return contextLength > 0 ? Math.min(LENGTH, contextLength) : LENGTH;
 }
 
 /** Everything that the wizard collected. */
@@ -66,6 +60,9 @@ export interface Choices {
   readonly effort: Effort;
   readonly rank: number;
   readonly learningRate: number;
+  readonly batch: number;
+  /** Tokens in one training sequence; the model's context bounds it. */
+  readonly length: number;
   readonly seed: number;
   readonly out: string;
   readonly exports: readonly ExportTarget[];
@@ -74,6 +71,7 @@ export interface Choices {
 
 /** The recipe that stands for the choices. */
 export function buildRecipe(choices: Choices): RecipeInput {
+  const length = choices.contextLength > 0 ? Math.min(choices.length, choices.contextLength) : choices.length;
   const textTokens = choices.sources.reduce((sum, source) => sum + source.tokens, 0);
   return {
     model: choices.model,
@@ -86,7 +84,7 @@ export function buildRecipe(choices: Choices): RecipeInput {
       weight: source.weight,
       stage: source.stage,
     })),
-    budgetTokens: budgetTokens(choices.effort, textTokens, choices.contextLength),
+    budgetTokens: budgetTokens(choices.effort, textTokens, choices.batch * length),
     seed: choices.seed,
     out: choices.out,
     exports: [...choices.exports],
@@ -95,8 +93,8 @@ export function buildRecipe(choices: Choices): RecipeInput {
       rank: choices.rank,
       alpha: 2 * choices.rank,
       learningRate: choices.learningRate,
-      batch: BATCH,
-      length: sequenceLength(choices.contextLength),
+      batch: choices.batch,
+      length,
     },
   };
 }

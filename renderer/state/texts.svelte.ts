@@ -77,9 +77,14 @@ export class TextsChoice {
     return this.sources.some((source) => source.busy);
   }
 
+  /** Sources that count but cannot be read. */
+  get unusable(): readonly TextSource[] {
+    return this.sources.filter((source) => source.weight > 0 && source.hasError);
+  }
+
   /** Whether the wizard may go on: something to learn from, and nothing that counts but cannot be read. */
   get isReady(): boolean {
-    return !this.isBusy && this.used.length > 0 && this.sources.every((source) => source.weight === 0 || !source.hasError);
+    return !this.isBusy && this.used.length > 0 && this.unusable.length === 0;
   }
 
   has(path: string): boolean {

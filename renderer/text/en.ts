@@ -177,7 +177,8 @@ export const en = {
     total: (sources: number, tokens: number) => `${counted(sources, 'text', 'texts')} in use, ${counted(tokens, 'token', 'tokens')} in all.`,
     few: 'That is little. A hundred thousand tokens (about 75,000 words) or more give a better model.',
     needed: 'At least one text is needed to go on.',
-    unreadable: 'A text cannot be read. Remove it or set its weight to 0 to go on.',
+    unusable: (names: readonly string[]) =>
+      `${names.map((name) => `“${name}”`).join(', ')} cannot be used: the list below says why. Remove ${names.length === 1 ? 'it' : 'them'}, or set the weight to 0, to go on.`,
   },
   check: {
     lead: 'Nothing has been changed yet. Look over what the run will take, then start it.',
@@ -203,6 +204,10 @@ export const en = {
     rankHint: 'How much the training can change. 8 is usual.',
     rate: 'Learning rate',
     rateHint: 'How large each training step is.',
+    batch: 'Batch',
+    batchHint: 'Pieces of text in one training step. Fewer take less memory.',
+    length: 'Text length',
+    lengthHint: 'Tokens in one piece of text. Shorter ones take less memory.',
     seed: 'Seed',
     seedHint: 'The same seed, model and texts give the same result.',
     prompts: 'Openings to compare',

@@ -46,6 +46,7 @@ test('a dropped text that is not UTF-8 is told with file and line, and without i
     await goOnTo(page, 'Texts');
     await dropFiles(page, 'main', [await makeLatinText(app.folder)]);
     await expectAlert(page, ['old-letters.txt is not UTF-8 text', 'on line 3', 'save it as plain text with the encoding UTF-8'], 'text');
+    await expect(page.getByTestId('unusable')).toContainText('“old-letters.txt” cannot be used');
     await expect(page.getByTestId('next')).toBeDisabled();
 
     const good = join(app.folder, 'letters.txt');
@@ -63,14 +64,22 @@ test('a dropped text that is not UTF-8 is told with file and line, and without i
   }
 });
 
-test('too little memory is told before the start, with what to change', async () => {
-  const app = await launchApp({ env: { SHEAR_MEMORY_LIMIT: '100MB' } });
+test('too little memory is told before the start, and what is to be changed can be', async () => {
+  const app = await launchApp({ env: { SHEAR_MEMORY_LIMIT: '270MB' } });
   try {
     const { page } = app;
     await answerPickers(app, app.folder);
     await goToCheck(app, app.folder);
-    await expectAlert(page, [/This needs about \d+ MB of memory; 100 MB may be used\./, 'Allow more memory, or choose a smaller batch'], 'memory');
+    await expectAlert(page, [/This needs about \d+ MB of memory; 270 MB may be used\./, 'Allow more memory, or choose a smaller batch'], 'memory');
     await expect(page.getByTestId('start-run')).toBeDisabled();
+    await page.getByTestId('more-settings').locator('summary').click();
+    for (const [setting, value] of [['batch', '1'], ['length', '128']] as const) {
+      await page.getByTestId(`setting-${setting}`).fill(value);
+      await page.getByTestId(`setting-${setting}`).press('Tab');
+    }
+    await expect(page.getByRole('alert')).toBeHidden();
+    await expect(page.getByTestId('start-run')).toBeEnabled();
+    await expectAccessible(page);
   } finally {
     await app.close();
   }

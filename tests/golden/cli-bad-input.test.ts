@@ -119,6 +119,12 @@ describe('Too little memory', () => {
     await expectNothingLeft();
   });
 
+  it('is enough once the batch and the texts are smaller, as the hint says', async () => {
+    const argv = await compress('--memory', '270MB');
+    expect(await shear(argv)).toMatchObject({ status: 4 });
+    expect(await shear([...argv, '--batch', '1', '--length', '64', '--json'])).toMatchObject({ status: 0 });
+  });
+
   it('is not what a size that cannot be read means', async () => {
     expect(await shear(await compress('--memory', 'much'))).toMatchObject({ status: 2 });
     const { stderr } = await shear(await compress(), { SHEAR_MEMORY_LIMIT: '4 apples' });

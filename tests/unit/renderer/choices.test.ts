@@ -119,20 +119,20 @@ describe('the texts', () => {
 
 describe('the recipe', () => {
   it('trains whole steps within what the texts hold', () => {
-    expect(budgetTokens('normal', 100_000, 2048)).toBe(97 * 1024);
-    expect(budgetTokens('quick', 100_000, 2048)).toBe(24 * 1024);
-    expect(budgetTokens('normal', 100_000_000, 2048)).toBe(131_072);
-    expect(budgetTokens('quick', 10, 128)).toBe(8 * 4 * 128);
+    expect(budgetTokens('normal', 100_000, 1024)).toBe(97 * 1024);
+    expect(budgetTokens('quick', 100_000, 1024)).toBe(24 * 1024);
+    expect(budgetTokens('normal', 100_000_000, 1024)).toBe(131_072);
+    expect(budgetTokens('quick', 10, 4 * 128)).toBe(8 * 4 * 128);
   });
 
   it('leaves out empty prompts and keeps sequences within the context', () => {
     const recipe = buildRecipe({
-      model: '/m', contextLength: 128, ratio: 0.2, mode: 'quality', effort: 'quick', rank: 4, learningRate: 1e-3, seed: 7, out: '/o',
+      model: '/m', contextLength: 128, ratio: 0.2, mode: 'quality', effort: 'quick', rank: 4, learningRate: 1e-3, batch: 2, length: 256, seed: 7, out: '/o',
       exports: [{ format: 'gguf', dtype: 'F16' }], prompts: 'Hello\n\n  there ',
       sources: [{ path: '/t', name: 't', weight: 2, stage: 'instruction', isIds: true, tokens: 5000 }],
     });
     expect(recipe).toMatchObject({
-      prompts: ['Hello', 'there'], training: { length: 128, rank: 4, alpha: 8 }, sources: [{ kind: 'ids', weight: 2 }], mode: 'quality',
+      prompts: ['Hello', 'there'], training: { batch: 2, length: 128, rank: 4, alpha: 8 }, sources: [{ kind: 'ids', weight: 2 }], mode: 'quality',
     });
   });
 
