@@ -77,7 +77,7 @@ test('a dropped model goes through all pages to a smaller model that is written,
 
     await page.getByTestId('export-again').click();
     await expect(page.getByTestId('exported-again')).toContainText('Opened again from disk and compared', { timeout: 60_000 });
-    expect((await readdir(app.folder)).filter((name) => name.startsWith('model-minus-20-percent')).length).toBe(2);
+    expect((await readdir(app.folder)).filter((name) => name.startsWith('stories260K-minus-20-percent')).length).toBe(2);
 
     // The written folder is a model like any other: the window opens it.
     const [run] = await call(page, 'runs.list', {});
@@ -130,7 +130,7 @@ test('a run that is cancelled in the middle stops soon, stays in the list, and c
     await page.getByTestId('delete-run').click();
     await expect(page.getByTestId('runs')).toBeHidden();
     await expect.poll(() => call(page, 'runs.list', {}).then((runs) => runs.length)).toBe(0);
-    expect(existsSync(join(app.folder, 'model-minus-20-percent', 'config.json'))).toBe(false);
+    expect(existsSync(join(app.folder, 'stories260K-minus-20-percent', 'config.json'))).toBe(false);
   } finally {
     await app.close();
   }

@@ -46,7 +46,7 @@ describe('the example', () => {
     const report = await readFile(join(folder, 'shear-example', 'report.html'), 'utf8');
     expect(report.match(/<svg/g)).toHaveLength(4);
     const card = await readFile(join(folder, 'shear-example', 'model', 'README.md'), 'utf8');
-    expect(card).toMatch(/^---\nbase_model: example\nlicense: mit\n/);
+    expect(card).toMatch(/^---\nbase_model: stories260K\nlicense: mit\n/);
 
     const gguf = (await readdir(join(folder, 'shear-example'))).find((name) => name.endsWith('.gguf')) ?? '';
     const [model, file] = [join(folder, 'shear-example', 'model'), join(folder, 'shear-example', gguf)];

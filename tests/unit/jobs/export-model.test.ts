@@ -37,8 +37,8 @@ describe('an export', () => {
 
   it('goes into a folder that exists under a name of its own, and replaces nothing', async () => {
     const exported = await exportTo({ format: 'gguf', dtype: 'F16' }, '.');
-    expect(await readdir(folder)).toEqual(['example-f16.gguf']);
-    expect(exported.path).toBe(join(folder, 'example-f16.gguf'));
+    expect(await readdir(folder)).toEqual(['stories260K-f16.gguf']);
+    expect(exported.path).toBe(join(folder, 'stories260K-f16.gguf'));
     await expect(exportTo({ format: 'gguf', dtype: 'F16' }, '.')).rejects.toMatchObject({ code: 'usage' });
   });
 

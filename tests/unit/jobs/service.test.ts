@@ -104,7 +104,7 @@ describe('the service', () => {
     expect((await service['runs.events']({ runId })).length).toBeGreaterThan(8);
 
     const exported = await service['runs.export']({ runId, target: { format: 'gguf', dtype: 'F16' }, out: folder });
-    expect(exported.path).toBe(join(folder, 'example-sheared-20-f16.gguf'));
+    expect(exported.path).toBe(join(folder, 'stories260K-sheared-20-f16.gguf'));
     expect(exported.maxLogitDifference).toBeLessThanOrEqual(exported.allowedDifference);
 
     await service['runs.delete']({ runId });
