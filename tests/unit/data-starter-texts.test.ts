@@ -12,7 +12,7 @@ function readJson(file: string): unknown {
 }
 
 const index = readJson('texts/index.json') as { file: string; name: string; about: string; licence: string }[];
-const tokenizer = loadTokenizerFromJson(readJson('model/tokenizer.json'), readJson('model/tokenizer_config.json'));
+const tokenizer = loadTokenizerFromJson(readJson('stories260K/tokenizer.json'), readJson('stories260K/tokenizer_config.json'));
 
 describe('the starter texts', () => {
   test('are all listed, with a licence that LICENSES.md explains', () => {

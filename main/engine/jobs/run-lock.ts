@@ -8,15 +8,19 @@ import { UsageError, toAppError } from '../support/errors';
 const holderSchema = v.object({ pid: v.pipe(v.number(), v.safeInteger(), v.minValue(1)), birth: v.string() });
 type Holder = v.InferOutput<typeof holderSchema>;
 
-/** When a process was started, in the kernel's own ticks; empty where the system does not tell. */
-function birthOf(pid: number): string {
+/**
+ * When a process was started, in the kernel's own ticks; empty where the system does not tell, null for one that has
+ * ended, be it that its parent has not taken note of it yet (a zombie).
+ */
+function birthOf(pid: number): string | null {
   if (process.platform !== 'linux') return '';
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The second field is the program's name in brackets and may hold spaces: count from the last bracket.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? '');
   } catch {
-    return '';
+    return null;
   }
 }
 
@@ -27,7 +31,8 @@ function isAlive(holder: Holder): boolean {
     // EPERM means that the process is there and belongs to someone else.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  return holder.birth === '' || birthOf(holder.pid) === holder.birth;
+  const birth = birthOf(holder.pid);
+  return birth !== null && (holder.birth === '' || birth === holder.birth);
 }
 
 async function readHolder(path: string): Promise<Holder | null> {
@@ -52,7 +57,7 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
     try {
       const file = await open(path, 'wx');
       try {
-        await file.writeFile(JSON.stringify({ pid: process.pid, birth: birthOf(process.pid) } satisfies Holder));
+        await file.writeFile(JSON.stringify({ pid: process.pid, birth: birthOf(process.pid) ?? '' } satisfies Holder));
       } catch (error) {
         // A full disk takes the name but not the content.
         await rm(path, { force: true });
