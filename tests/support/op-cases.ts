@@ -37,6 +37,15 @@ export const opCases: Readonly<Record<string, readonly GradientCase[]>> = {
   Reshape: [{ shapes: [[2, 6]], build: (b, [x]) => b.reshape(must(x), [3, 4]) }],
   Transpose: [{ shapes: [[2, 3, 4]], build: (b, [x]) => b.transpose(must(x), [2, 0, 1]) }],
   Expand: [{ shapes: [[2, 1]], build: (b, [x]) => b.expand(must(x), [3, 2, 4]) }],
+  Concat: [
+    { shapes: [[2, 3, 2], [2, 1, 2]], build: (b, [x, y]) => b.concat([must(x), must(y)], 1, 4) },
+    { shapes: [[2], [3], [1]], build: (b, [x, y, z]) => b.concat([must(x), must(y), must(z)], 0, 6) },
+  ],
+  Slice: [
+    { shapes: [[2, 5, 2]], build: (b, [x]) => b.slice(must(x), 1, 1, 4) },
+    { shapes: [[4]], build: (b, [x]) => b.slice(must(x), 0, 0, 4) },
+  ],
+  Pad: [{ shapes: [[2, 3]], build: (b, [x]) => b.apply('Pad', [must(x)], { axis: 1, before: 2, after: 1 }) }],
   ReduceSum: [{ shapes: [[2, 3, 2]], build: (b, [x]) => b.reduceSum(must(x), [0, 2]) }],
   ReduceMean: [{ shapes: [[2, 3, 2]], build: (b, [x]) => b.reduceMean(must(x), [2]) }],
   ReduceLogSumExp: [{ shapes: [[3, 4]], build: (b, [x]) => b.logSumExp(must(x)) }],

@@ -133,6 +133,16 @@ export class GraphBuilder {
     return this.apply('Softmax', [value]);
   }
 
+  /** Positions start..end-1 of an axis of known size. */
+  slice(value: Value, axis: number, start: number, end: number): Value {
+    return this.apply('Slice', [value], { axis, start, end });
+  }
+
+  /** Joins along an axis; `total` is the result's size along it. */
+  concat(values: readonly Value[], axis: number, total: Dim): Value {
+    return this.apply('Concat', values, { axis, total: [total] });
+  }
+
   expand(value: Value, shape: readonly Dim[]): Value {
     return this.apply('Expand', [value], { shape });
   }

@@ -14,13 +14,14 @@ import { reshapeRule } from './reshape';
 import { rmsNormRule } from './rms-norm';
 import { rotaryEmbeddingRule } from './rotary-embedding';
 import { siluRule } from './silu';
+import { padRule, sliceRule } from './slice';
 import { softmaxRule } from './softmax';
 import { transposeRule } from './transpose';
 
 const rules: ReadonlyMap<string, OpRule> = new Map(
   [
     addRule, subRule, mulRule, divRule, negRule, expRule, reciprocalRule, sqrtRule, sigmoidRule, siluRule,
-    matmulRule, gemmRule, reshapeRule, transposeRule, expandRule, concatRule,
+    matmulRule, gemmRule, reshapeRule, transposeRule, expandRule, concatRule, sliceRule, padRule,
     reduceSumRule, reduceMeanRule, reduceLogSumExpRule, softmaxRule, rmsNormRule, rotaryEmbeddingRule,
     gatherElementsRule, scatterElementsRule,
   ].map((rule) => [rule.op, rule]),
