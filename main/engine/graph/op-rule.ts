@@ -1,6 +1,6 @@
 /** What the op table says of each operator: the shapes of its results, its derivative, and how ONNX spells it. */
 import type { GraphBuilder } from './builder';
-import type { Dim } from './dims';
+import { multiplyDims, type Dim } from './dims';
 import type { Attributes, ElementType, Node, Value } from './graph';
 
 /** Type and shape of one result. */
@@ -24,8 +24,13 @@ export type OnnxAttribute =
   | { readonly kind: 'float'; readonly value: number }
   | { readonly kind: 'ints'; readonly value: readonly number[] };
 
+/** What a graph can be computed on. */
+export type DeviceName = 'cpu' | 'webgpu';
+
 /** Where a rule writes its ONNX nodes. */
 export interface Lowering {
+  /** What the result will run on, for operators that are missing or wrong there and are composed of others instead. */
+  readonly device: DeviceName;
   node(spec: {
     readonly op: string;
     readonly domain?: string;
@@ -62,6 +67,15 @@ export interface OpRule {
   gradient?(context: GradientContext): readonly (Value | null)[];
   /** How axes hang together, for dependency analysis; absent where results and inputs agree axis by axis, broadcasting. */
   relate?(node: Node, relations: AxisRelations): void;
+  /**
+   * Floating-point operations of a node as products of dimensions that add up: one for each arithmetic operation or
+   * function of an element, two for a multiply-add; absent where numbers are only moved.
+   */
+  cost?(node: Node): readonly Dim[];
+  /** `view`: the result is the first input's memory; `inPlace`: it may be written over an input of its size that is not needed any more. */
+  readonly storage?: 'view' | 'inPlace';
+  /** Temporary tensors that the node's ONNX form holds beside its inputs and results. */
+  scratch?(node: Node): readonly ResultType[];
   /** Writes the ONNX form; absent where the operator is spelled like ONNX's and has no attributes. */
   lower?(node: Node, lowering: Lowering): void;
 }
@@ -96,3 +110,8 @@ export const ints = (value: readonly number[]): OnnxAttribute => ({ kind: 'ints'
 
 /** Names of a node's values, as rules pass them on. */
 export const namesOf = (values: readonly Value[]): string[] => values.map((value) => value.name);
+
+/** The cost of an operator that does `each` operations for every element of its first result. */
+export const perElement =
+  (each: number) =>
+  ({ outputs }: Node): readonly Dim[] => [multiplyDims(each, ...(outputs[0]?.shape ?? []))];

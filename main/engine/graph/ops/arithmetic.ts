@@ -1,6 +1,6 @@
 /** Add, Sub, Mul, Div with broadcasting. */
 import type { Value } from '../graph';
-import type { GradientContext, OpRule } from '../op-rule';
+import { perElement, type GradientContext, type OpRule } from '../op-rule';
 import { broadcastShapes, inputAt, sumToShape } from '../shapes';
 
 type Side = (context: GradientContext, left: Value, right: Value) => Value;
@@ -20,6 +20,8 @@ function binaryRule(op: string, gradients: { readonly left: Side; readonly right
         context.wants(1) ? sumToShape(context.builder, gradients.right(context, left, right), right.shape) : null,
       ];
     },
+    cost: perElement(1),
+    storage: 'inPlace',
   };
 }
 

@@ -1,6 +1,6 @@
 /** Functions of one element: Neg, Exp, Reciprocal, Sqrt, Sigmoid. */
 import type { Value } from '../graph';
-import type { GradientContext, OpRule } from '../op-rule';
+import { perElement, type GradientContext, type OpRule } from '../op-rule';
 import { inputAt } from '../shapes';
 
 /** A rule whose derivative is written with the result, which is at hand in the backward pass. */
@@ -12,6 +12,8 @@ function unaryRule(op: string, gradient: (context: GradientContext, result: Valu
       return [{ type: input.type, shape: input.shape }];
     },
     gradient: (context) => [gradient(context, inputAt(op, context.node.outputs, 0))],
+    cost: perElement(1),
+    storage: 'inPlace',
   };
 }
 

@@ -39,6 +39,7 @@ export const scatterElementsRule: OpRule = {
     }
     return [{ type: input.type, shape: input.shape }];
   },
+  storage: 'inPlace',
   lower(node, lowering) {
     lowering.node({
       op: 'ScatterElements',

@@ -1,5 +1,5 @@
 /** Gemm: alpha * op(A) . op(B) + C on matrices, op transposing where asked, C broadcast to the result. */
-import type { Dim } from '../dims';
+import { multiplyDims, type Dim } from '../dims';
 import type { Attributes, Value } from '../graph';
 import { float, int, namesOf, numberAttribute, type OpRule } from '../op-rule';
 import { broadcastShapes, inputAt, shapeError, sumToShape } from '../shapes';
@@ -72,6 +72,13 @@ export const gemmRule: OpRule = {
     added?.shape.forEach((dim, axis) => {
       if (dim !== 1) relations.same(added, axis, result, axis + 2 - added.shape.length);
     });
+  },
+  cost(node) {
+    const { transposeLeft, alpha } = formOf(node.attributes);
+    const [rows, inner] = matrixShape(inputAt('Gemm', node.inputs, 0), transposeLeft);
+    const result = multiplyDims(...inputAt('Gemm', node.outputs, 0).shape);
+    const columns = inputAt('Gemm', node.outputs, 0).shape[1] ?? 1;
+    return [multiplyDims(2, rows, inner, columns), ...(alpha === 1 ? [] : [result]), ...(node.inputs.length > 2 ? [result] : [])];
   },
   lower(node, lowering) {
     const { transposeLeft, transposeRight, alpha } = formOf(node.attributes);

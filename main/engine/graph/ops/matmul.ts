@@ -1,5 +1,6 @@
 /** MatMul of stacks of matrices: [.., M, K] x [.., K, N], leading axes broadcast. */
 import type { GraphBuilder } from '../builder';
+import { multiplyDims } from '../dims';
 import type { Value } from '../graph';
 import type { OpRule } from '../op-rule';
 import { broadcastShapes, inputAt, shapeError, sumToShape } from '../shapes';
@@ -40,6 +41,10 @@ export const matmulRule: OpRule = {
         if (own >= 0 && operand.shape[own] === result.shape[axis]) relations.same(operand, own, result, axis);
       }
     }
+  },
+  cost(node) {
+    const inner = inputAt('MatMul', node.inputs, 0).shape.at(-1) ?? 1;
+    return [multiplyDims(2, ...inputAt('MatMul', node.outputs, 0).shape, inner)];
   },
 };
 

@@ -1,4 +1,5 @@
 /** ReduceLogSumExp: log(sum(exp(x))) over axes, which stay with size 1. */
+import { multiplyDims } from '../dims';
 import { int, integersAttribute, namesOf, type OpRule } from '../op-rule';
 import { inputAt } from '../shapes';
 import { reducedShape } from './reduce';
@@ -14,6 +15,15 @@ export const reduceLogSumExpRule: OpRule = {
     const input = inputAt('ReduceLogSumExp', node.inputs, 0);
     const share = builder.exp(builder.subtract(input, inputAt('ReduceLogSumExp', node.outputs, 0)));
     return [builder.multiply(share, outputGradient)];
+  },
+  /** Largest, difference, exp, sum; once a result: log, sum. */
+  cost(node) {
+    return [multiplyDims(4, ...inputAt('ReduceLogSumExp', node.inputs, 0).shape), multiplyDims(2, ...inputAt('ReduceLogSumExp', node.outputs, 0).shape)];
+  },
+  /** The differences, over which their exponentials are written. */
+  scratch(node) {
+    const { type, shape } = inputAt('ReduceLogSumExp', node.inputs, 0);
+    return [{ type, shape }];
   },
   /**
    * Composed of max, exp and sum: the runtime's own operator adds term by term in float32, which over a vocabulary of

@@ -24,6 +24,7 @@ export const reduceSumRule: OpRule = {
     return [{ type: input.type, shape: reducedShape('ReduceSum', input.shape, integersAttribute(attributes, 'axes')) }];
   },
   gradient: ({ builder, node, outputGradient }) => [builder.expand(outputGradient, inputAt('ReduceSum', node.inputs, 0).shape)],
+  cost: (node) => [multiplyDims(...inputAt('ReduceSum', node.inputs, 0).shape)],
   lower: (node, lowering) => {
     lowerReduction('ReduceSum', node, lowering);
   },
@@ -42,6 +43,7 @@ export const reduceMeanRule: OpRule = {
     if (typeof count !== 'number') throw shapeError('gradient of ReduceMean', 'axes of known size', [input.shape]);
     return [builder.expand(builder.multiply(outputGradient, builder.scalar(1 / count)), input.shape)];
   },
+  cost: (node) => [multiplyDims(...inputAt('ReduceMean', node.inputs, 0).shape), multiplyDims(...inputAt('ReduceMean', node.outputs, 0).shape)],
   lower: (node, lowering) => {
     lowerReduction('ReduceMean', node, lowering);
   },

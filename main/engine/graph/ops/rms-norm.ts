@@ -1,4 +1,5 @@
 /** RMSNorm (Zhang and Sennrich, arXiv 1910.07467): x / sqrt(mean(x^2) + epsilon) * scale over the last axis. */
+import { multiplyDims } from '../dims';
 import { float, int, namesOf, numberAttribute, type OpRule } from '../op-rule';
 import { inputAt, shapeError, sumToShape } from '../shapes';
 
@@ -41,6 +42,11 @@ export const rmsNormRule: OpRule = {
     input.shape.forEach((_, axis) => relations.same(input, axis, result, axis));
     relations.same(inputAt('RmsNorm', node.inputs, 1), 0, result, last);
     relations.mixed(result, last, 'a norm averages over it');
+  },
+  /** Square and sum, times the inverse, times the scale; once a row: mean, epsilon, root, inverse. */
+  cost(node) {
+    const { shape } = inputAt('RmsNorm', node.outputs, 0);
+    return [multiplyDims(4, ...shape), multiplyDims(4, ...shape.slice(0, -1))];
   },
   lower(node, lowering) {
     lowering.node({

@@ -2,7 +2,7 @@
  * Rotary position embedding (Su et al., arXiv 2104.09864), halves rotated against each other as Hugging Face does:
  * inputs x [B, H, T, D], position of the first token [1] (int64), cosines and sines [P, D/2].
  */
-import { namesOf, type OpRule } from '../op-rule';
+import { namesOf, perElement, type OpRule } from '../op-rule';
 import { inputAt, shapeError } from '../shapes';
 
 export const rotaryEmbeddingRule: OpRule = {
@@ -29,6 +29,8 @@ export const rotaryEmbeddingRule: OpRule = {
     input.shape.forEach((_, axis) => relations.same(input, axis, result, axis));
     relations.mixed(result, result.shape.length - 1, 'a rotation pairs its positions');
   },
+  /** Two products and a sum for each element. */
+  cost: perElement(3),
   lower(node, lowering) {
     lowering.node({
       op: 'RotaryEmbedding',

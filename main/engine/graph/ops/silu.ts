@@ -1,5 +1,5 @@
 /** SiLU, x * sigmoid(x) (Elfwing et al., arXiv 1702.03118): the activation of gated feed-forward layers. */
-import { float, namesOf, type OpRule } from '../op-rule';
+import { float, namesOf, perElement, type OpRule } from '../op-rule';
 import { inputAt } from '../shapes';
 
 export const siluRule: OpRule = {
@@ -16,6 +16,7 @@ export const siluRule: OpRule = {
     const slope = builder.add(sigmoid, builder.subtract(result, builder.multiply(result, sigmoid)));
     return [builder.multiply(outputGradient, slope)];
   },
+  cost: perElement(2),
   lower(node, lowering) {
     const inputs = namesOf(node.inputs);
     const outputs = namesOf(node.outputs);

@@ -1,5 +1,5 @@
 /** Softmax over the last axis. */
-import { int, namesOf, type OpRule } from '../op-rule';
+import { int, namesOf, perElement, type OpRule } from '../op-rule';
 import { inputAt } from '../shapes';
 
 export const softmaxRule: OpRule = {
@@ -21,6 +21,9 @@ export const softmaxRule: OpRule = {
     input.shape.forEach((_, axis) => relations.same(input, axis, result, axis));
     relations.mixed(result, result.shape.length - 1, 'a softmax compares its positions');
   },
+  /** Largest, difference, exp, sum, quotient. */
+  cost: perElement(5),
+  storage: 'inPlace',
   lower(node, lowering) {
     lowering.node({
       op: 'Softmax',
