@@ -1,9 +1,11 @@
-/** The only importer of onnxruntime-node: turns graphs into sessions and runs them on typed arrays. */
+/** Turns graphs into sessions of the runtime and runs them on typed arrays, on the device that was asked for. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Graph } from '../graph/graph';
 import { bindDims, evaluateDim } from '../graph/dims';
 import { serialiseGraph, type ShapeInput } from '../graph/onnx/serialise';
+import type { DeviceName } from '../graph/op-rule';
 import { SessionError, ShapeError } from '../support/errors';
+import { messageOf, runtimeOptions, takeOverNote } from './device-options';
 
 /** A tensor given to or taken from a session: row-major, in memory of ours. */
 export type RuntimeTensor =
@@ -12,8 +14,14 @@ export type RuntimeTensor =
   | { readonly type: 'int64'; readonly shape: readonly number[]; readonly data: BigInt64Array };
 
 export interface SessionOptions {
-  /** Threads inside one operator. */
+  /** Threads inside one operator, on the CPU. */
   readonly threads: number;
+  /** What to compute on; the CPU unless said otherwise. */
+  readonly device?: DeviceName;
+  /** Throw where the device fails or lacks an operator of the graph; otherwise the CPU takes over. */
+  readonly strict?: boolean;
+  /** Told, in words for people, when the CPU took over from a device that failed. */
+  readonly onNote?: (note: string) => void;
 }
 
 /** A float32 tensor over existing memory. */
@@ -32,34 +40,36 @@ export function float32Data(tensor: RuntimeTensor | undefined, name: string): Fl
   return tensor.data;
 }
 
-/** One graph, ready to run on the CPU. */
+/** A graph as the runtime holds it, and the device that it holds it for. */
+interface Compiled {
+  readonly session: InferenceSession;
+  readonly shapeInputs: readonly ShapeInput[];
+  readonly device: DeviceName;
+}
+
+/** One graph, ready to run on a device. */
 export class Session {
   private constructor(
     readonly graph: Graph,
-    private readonly session: InferenceSession,
-    private readonly shapeInputs: readonly ShapeInput[],
+    private readonly options: SessionOptions,
+    private compiled: Compiled,
   ) {}
 
-  /** Throws SessionError if the runtime refuses the graph. */
+  /** Throws SessionError if the runtime refuses the graph: on the CPU, or with `strict` on the device. */
   static async create(graph: Graph, options: SessionOptions): Promise<Session> {
-    const { bytes, shapeInputs } = serialiseGraph(graph);
+    const device = options.device ?? 'cpu';
     try {
-      const session = await InferenceSession.create(bytes, {
-        executionProviders: ['cpu'],
-        intraOpNumThreads: options.threads,
-        interOpNumThreads: 1,
-        enableMemPattern: false,
-        logSeverityLevel: 3,
-        // Spinning threads take the cores from everything else on the machine, the window included.
-        extra: { session: { intra_op: { allow_spinning: '0' } } },
-      });
-      return new Session(graph, session, shapeInputs);
+      return new Session(graph, options, await compile(graph, device, options));
     } catch (error) {
-      throw new SessionError(`The runtime refused the graph ${graph.name}: ${messageOf(error)}`, {
-        cause: error,
-        details: { graph: graph.name },
-      });
+      if (!mayTakeOver(device, options)) throw error;
+      options.onNote?.(takeOverNote(device, error));
+      return new Session(graph, options, await compile(graph, 'cpu', options));
     }
+  }
+
+  /** What the graph runs on now: the CPU once it had to take over. */
+  get device(): DeviceName {
+    return this.compiled.device;
   }
 
   /**
@@ -79,9 +89,32 @@ export class Session {
       return { name: value.name, declared: value.shape, actual: feed.shape };
     });
     const bindings = bindDims(shapes);
-    for (const { name, dims } of this.shapeInputs) {
+    try {
+      return await this.compute(inputs, bindings, into);
+    } catch (error) {
+      const { device, session } = this.compiled;
+      if (!mayTakeOver(device, this.options)) throw error;
+      this.options.onNote?.(takeOverNote(device, error));
+      this.compiled = await compile(this.graph, 'cpu', this.options);
+      await session.release();
+      return this.compute(inputs, bindings, into);
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this.compiled.session.release();
+  }
+
+  /** One run on the present device; `inputs` are the graph's own, shapes are added here. */
+  private async compute(
+    inputs: Readonly<Record<string, Tensor>>,
+    bindings: ReadonlyMap<string, number>,
+    into: ReadonlyMap<string, RuntimeTensor>,
+  ): Promise<Map<string, RuntimeTensor>> {
+    const feeds: Record<string, Tensor> = { ...inputs };
+    for (const { name, dims } of this.compiled.shapeInputs) {
       const sizes = dims.map((dim) => evaluateDim(dim, bindings));
-      inputs[name] = toOrt(int64(sizes, [sizes.length]));
+      feeds[name] = toOrt(int64(sizes, [sizes.length]));
     }
     const fetches: Record<string, Tensor | null> = {};
     for (const { name } of this.graph.outputs) {
@@ -89,19 +122,33 @@ export class Session {
       fetches[name] = memory === undefined ? null : toOrt(memory);
     }
     try {
-      const results = await this.session.run(inputs, fetches);
+      const results = await this.compiled.session.run(feeds, fetches);
       return new Map(this.graph.outputs.map(({ name }) => [name, into.get(name) ?? fromOrt(results[name], name)]));
     } catch (error) {
-      throw new SessionError(`The runtime failed in the graph ${this.graph.name}: ${messageOf(error)}`, {
-        cause: error,
-        details: { graph: this.graph.name },
-      });
+      throw failure(`The runtime failed in the graph ${this.graph.name}`, this.graph, this.compiled.device, error);
     }
   }
+}
 
-  async dispose(): Promise<void> {
-    await this.session.release();
+async function compile(graph: Graph, device: DeviceName, options: SessionOptions): Promise<Compiled> {
+  const { bytes, shapeInputs } = serialiseGraph(graph, device);
+  try {
+    const session = await InferenceSession.create(bytes, runtimeOptions(device, options.threads, options.strict === true));
+    return { session, shapeInputs, device };
+  } catch (error) {
+    throw failure(`The runtime refused the graph ${graph.name}`, graph, device, error);
   }
+}
+
+function mayTakeOver(device: DeviceName, options: SessionOptions): boolean {
+  return device !== 'cpu' && options.strict !== true;
+}
+
+function failure(what: string, graph: Graph, device: DeviceName, error: unknown): SessionError {
+  return new SessionError(`${what}${device === 'cpu' ? '' : ` on ${device}`}: ${messageOf(error)}`, {
+    cause: error,
+    details: { graph: graph.name, device },
+  });
 }
 
 function toOrt(tensor: RuntimeTensor): Tensor {
@@ -123,8 +170,4 @@ function fromOrt(tensor: Tensor | undefined, name: string): RuntimeTensor {
   if (data instanceof Float64Array) return { type: 'float64', shape, data };
   if (data instanceof BigInt64Array) return { type: 'int64', shape, data };
   throw new SessionError(`The result ${name} has a type that this program does not use.`);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

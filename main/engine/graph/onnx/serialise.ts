@@ -1,7 +1,7 @@
 /** Writes one of our graphs as an ONNX model: lowers each node by its rule and encodes the result. */
 import type { Dim } from '../dims';
 import type { Constant, Graph, Value } from '../graph';
-import { namesOf, type Lowering, type OnnxAttribute } from '../op-rule';
+import { namesOf, type DeviceName, type Lowering, type OnnxAttribute } from '../op-rule';
 import { opRule } from '../ops/table';
 import { verifyGraph } from '../verify';
 import { encodeModelProto, onnxAttributeTypes, onnxTypes } from './schema';
@@ -21,8 +21,8 @@ export interface SerialisedGraph {
 const OPSET = 23;
 const IR_VERSION = 10;
 
-/** Encodes a graph. Throws InternalError if it is malformed. */
-export function serialiseGraph(graph: Graph): SerialisedGraph {
+/** Encodes a graph for a device. Throws InternalError if it is malformed. */
+export function serialiseGraph(graph: Graph, device: DeviceName = 'cpu'): SerialisedGraph {
   verifyGraph(graph);
   const nodes: Record<string, unknown>[] = [];
   const initialisers = graph.constants.map(encodeConstant);
@@ -31,6 +31,7 @@ export function serialiseGraph(graph: Graph): SerialisedGraph {
   let freshCount = 0;
 
   const lowering: Lowering = {
+    device,
     node(spec) {
       nodes.push({
         opType: spec.op,

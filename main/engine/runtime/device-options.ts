@@ -1,0 +1,64 @@
+/** The devices that the runtime can compute on: the settings that it wants for each, and its errors in words. Knows no graph. */
+import type { InferenceSession } from 'onnxruntime-node';
+import type { DeviceName } from '../graph/op-rule';
+
+export const DEVICE_NAMES = ['cpu', 'webgpu'] as const satisfies readonly DeviceName[];
+
+/** What people call a device. */
+export const DEVICE_LABELS: Readonly<Record<DeviceName, string>> = {
+  cpu: 'the processor',
+  webgpu: 'the graphics card',
+};
+
+/**
+ * The runtime's settings for one session. `strict` forbids it to compute what a device lacks on the CPU: it then
+ * refuses the graph.
+ */
+export function runtimeOptions(device: DeviceName, threads: number, strict: boolean): InferenceSession.SessionOptions {
+  return {
+    executionProviders: [device],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    enableMemPattern: false,
+    // Without strict the runtime warns of each node that it leaves on the CPU; 3 keeps errors alone.
+    logSeverityLevel: 3,
+    extra: {
+      session: {
+        // Spinning threads take the cores from everything else on the machine, the window included.
+        intra_op: { allow_spinning: '0' },
+        disable_cpu_ep_fallback: strict && device !== 'cpu' ? '1' : '0',
+      },
+    },
+  };
+}
+
+/** What the runtime's own messages mean, by what occurs in them. */
+const EXPLANATIONS: readonly (readonly [pattern: RegExp, words: string])[] = [
+  [/get a WebGPU adapter/i, 'no graphics driver was found that it can use'],
+  [/fallback to CPU EP has been explicitly disabled/i, 'it lacks an operator that is needed'],
+  [/device (was|is) lost|device lost/i, 'the graphics driver stopped or was restarted'],
+  [/out of memory|failed to allocate|larger than the maximum|exceeds the max|max\w*BufferBindingSize/i, 'its memory does not suffice'],
+  [/backend not found|no available backend|not (supported|enabled) in this build|unknown .*provider/i, 'this build of the program has no support for it'],
+];
+
+/** Why a device failed, as part of a sentence for people; the runtime's own first line where it is none that we know. */
+export function explainDeviceError(error: unknown): string {
+  const message = messageOf(error);
+  const known = EXPLANATIONS.find(([pattern]) => pattern.test(message));
+  return known === undefined ? `it reports "${(message.split('\n')[0] ?? '').slice(0, 200)}"` : known[1];
+}
+
+/** What a user is told when the CPU takes over from a device that failed. */
+export function takeOverNote(device: DeviceName, error: unknown): string {
+  return `Computing on ${DEVICE_LABELS[device]} did not work: ${explainDeviceError(error)}. ${sentence(DEVICE_LABELS.cpu)} takes over, from where the work stands.`;
+}
+
+/** The text of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Words as the beginning of a sentence. */
+export function sentence(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
