@@ -2,7 +2,7 @@
  * Runs a loaded model: keeps the sessions of all block and head graphs, feeds each layer's weights to them, and
  * holds activations between layers. Sessions depend on few numbers of a model, so that pruned models reuse them.
  */
-import { Session, float32, float32Data, int64, type RuntimeTensor } from '../runtime/session';
+import { Session, float32, float32Data, int64, type RuntimeTensor, type SessionOptions } from '../runtime/session';
 import type { Graph } from '../graph/graph';
 import type { ModelConfig } from '../model/config';
 import type { LoraAdapter } from './adapter';
@@ -41,10 +41,11 @@ export class Executor {
   private readonly heads = new Map<number, HeadGraphs>();
   private readonly positions = new PositionInputs();
 
-  private constructor(readonly threads: number) {}
+  private constructor(private readonly options: SessionOptions) {}
 
-  static create(options: { readonly threads: number }): Promise<Executor> {
-    return Promise.resolve(new Executor(options.threads));
+  /** An executor whose sessions all run with these options. */
+  static create(options: SessionOptions): Promise<Executor> {
+    return Promise.resolve(new Executor(options));
   }
 
   async dispose(): Promise<void> {
@@ -228,7 +229,7 @@ export class Executor {
   private session(key: string, graph: () => Graph): Promise<Session> {
     const known = this.sessions.get(key);
     if (known !== undefined) return known;
-    const session = Session.create(graph(), { threads: this.threads });
+    const session = Session.create(graph(), this.options);
     this.sessions.set(key, session);
     return session;
   }
