@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import path from 'node:path';
 import { compareTraining } from '../support/training-golden';
+import { EXAMPLE_MODEL } from '../support/example-model';
 
-it('trains LoRA on the example model as PyTorch does: ten losses, and the gradients of the first and last step', async () => {
-  const root = path.join(import.meta.dirname, '..', '..');
-  const worst = await compareTraining(
-    path.join(root, 'resources', 'example', 'stories260K'),
-    path.join(root, 'tests', 'golden', 'data', 'training-example.safetensors'),
-  );
+it.each([
+  { what: 'ten losses, and the gradients of the first and last step', golden: 'training-example' },
+  { what: 'with sequences long enough for attention in blocks', golden: 'training-blocks' },
+])('trains LoRA on the example model as PyTorch does: $what', async ({ golden }) => {
+  const worst = await compareTraining(EXAMPLE_MODEL, path.join(import.meta.dirname, 'data', `${golden}.safetensors`));
   expect(worst.loss).toBeLessThan(1e-4);
 });

@@ -7,6 +7,7 @@ import type { LinearRole } from '../model/config';
 import type { GraphBuilder } from '../graph/builder';
 import { multiplyDims, type Dim } from '../graph/dims';
 import type { Value } from '../graph/graph';
+import { attend } from './attention';
 
 /** What a block graph is made from; blocks with equal specs share their graphs. */
 export interface BlockSpec {
@@ -17,6 +18,10 @@ export interface BlockSpec {
   readonly biases: ReadonlySet<LinearRole>;
   /** LoRA beside these linears, its product scaled by `scale` = alpha / rank; null for none. */
   readonly lora: { readonly scale: number; readonly targets: readonly LinearRole[] } | null;
+  /** Tokens of a sequence where known when the graph is made, which makes attention cheaper; else the symbol T. */
+  readonly length: number | null;
+  /** Whether each sequence has a mask of its own, to keep documents apart. */
+  readonly documents: boolean;
   /** Inputs that multiply each feed-forward channel and each key/value group, for masks and their gradients. */
   readonly gates: boolean;
 }
@@ -38,7 +43,7 @@ export interface BlockContext {
   readonly cosines: Value;
   readonly sines: Value;
   readonly position: Value;
-  /** Added to attention scores, [T, S]. */
+  /** Added to attention scores, [T, S] or [B, 1, 1, T, S]. */
   readonly mask: Value;
 }
 
@@ -65,13 +70,15 @@ export function loraName(role: LinearRole, factor: 'a' | 'b'): string {
 export const MLP_GATE = 'mlp.gate';
 export const ATTENTION_GATE = 'attention.gate';
 
-/** Inputs for the context of a block; `S` is the number of positions looked at, equal to T without a past. */
-export function blockContext(builder: GraphBuilder, headDim: number, seen: Dim): BlockContext {
+/** Inputs for the context of a block; `seen` is the number of positions looked at, by default those of the sequence. */
+export function blockContext(builder: GraphBuilder, spec: BlockSpec, seen?: Dim): BlockContext {
+  const length = spec.length ?? 'T';
+  const mask = [length, seen ?? length];
   return {
-    cosines: builder.input('cosines', ['P', headDim / 2]),
-    sines: builder.input('sines', ['P', headDim / 2]),
+    cosines: builder.input('cosines', ['P', spec.headDim / 2]),
+    sines: builder.input('sines', ['P', spec.headDim / 2]),
     position: builder.input('position', [1], 'int64'),
-    mask: builder.input('mask', ['T', seen]),
+    mask: builder.input('mask', spec.documents ? ['B', 1, 1, ...mask] : mask),
   };
 }
 
@@ -89,7 +96,8 @@ export function buildBlock(
   const { prefix = '', past } = options;
   const { headDim: D, headsPerGroup: G } = spec;
   const { hidden: C, kvHeads: K, ffn: F } = dims;
-  const [B, T, S] = ['B', 'T', context.mask.shape[1] ?? 'T'] as const;
+  const [B, T] = ['B', spec.length ?? 'T'] as const;
+  const seen = context.mask.shape.at(-1) ?? T;
   const queryWidth = multiplyDims(K, G, D);
   const saved: Value[] = [];
   const save = (value: Value): Value => {
@@ -114,22 +122,19 @@ export function buildBlock(
   const rotate = (value: Value): Value =>
     builder.apply('RotaryEmbedding', [value, context.position, context.cosines, context.sines]);
   const extend = (earlier: Value | undefined, value: Value): Value =>
-    earlier === undefined ? value : builder.apply('Concat', [earlier, value], { axis: 2, total: [S] });
+    earlier === undefined ? value : builder.concat([earlier, value], 2, seen);
 
   const attentionInput = norm('attentionNorm', hidden);
   const rotatedQueries = rotate(heads(linear('q', attentionInput, queryWidth, C), multiplyDims(K, G)));
-  // The query heads of a group stand one after another, so that products with keys and values need no repetition.
-  const queries = save(builder.reshape(rotatedQueries, [B, K, multiplyDims(G, T), D], `${prefix}queries`));
+  // The query heads of a group stand together, so that products with keys and values need no repetition.
+  const queries = save(builder.reshape(rotatedQueries, [B, K, G, T, D], `${prefix}queries`));
   const newKeys = save(rotate(heads(linear('k', attentionInput, multiplyDims(K, D), C), K)));
   const newValues = save(heads(linear('v', attentionInput, multiplyDims(K, D), C), K));
   const keys = extend(past?.keys, newKeys);
   const values = extend(past?.values, newValues);
 
-  const scaled = builder.multiply(queries, builder.scalar(1 / Math.sqrt(D)));
-  const scores = builder.reshape(builder.matmul(scaled, builder.transpose(keys, [0, 1, 3, 2])), [B, K, G, T, S]);
-  const shares = builder.softmax(builder.add(scores, context.mask));
-  let mixed = builder.matmul(builder.reshape(shares, [B, K, multiplyDims(G, T), S]), values);
-  if (spec.gates) mixed = builder.multiply(mixed, builder.input(prefix + ATTENTION_GATE, [K, 1, 1]));
+  let mixed = attend(builder, { queries, keys, values, mask: context.mask });
+  if (spec.gates) mixed = builder.multiply(mixed, builder.input(prefix + ATTENTION_GATE, [K, 1, 1, 1]));
   const joined = builder.transpose(builder.reshape(mixed, [B, multiplyDims(K, G), T, D]), [0, 2, 1, 3]);
   const attention = save(builder.reshape(joined, [multiplyDims(B, T), queryWidth], `${prefix}attention.out`));
   const middle = save(builder.add(hidden, linear('o', attention, C, queryWidth), `${prefix}middle`));

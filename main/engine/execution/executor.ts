@@ -6,6 +6,7 @@ import { Session, float32, float32Data, int64, type RuntimeTensor, type SessionO
 import type { Graph } from '../graph/graph';
 import type { ModelConfig } from '../model/config';
 import type { LoraAdapter } from './adapter';
+import { queryBlock } from './attention';
 import { ATTENTION_GATE, loraName, MLP_GATE, type BlockSpec } from './block-graph';
 import { cachedGraph, forwardGraph, headGraphs, trainingGraphs, type HeadGraphs, type TrainingGraphs } from './graphs';
 import { globalTensor, headTensor, layerOf, type LoadedModel } from './loaded-model';
@@ -27,6 +28,20 @@ export interface LayerGates {
 export interface KeyValueCache {
   readonly layers: { keys: RuntimeTensor; values: RuntimeTensor }[];
   positions: number;
+}
+
+/** What may be beside a model's own weights when a block runs. */
+export interface BlockOptions {
+  readonly adapter?: LoraAdapter;
+  readonly gates?: LayerGates;
+  /** Mask [B, 1, 1, T, T] that keeps the documents of a sequence apart; without it, the causal mask. */
+  readonly documents?: RuntimeTensor;
+}
+
+export interface TrainingBlock {
+  readonly graphs: TrainingGraphs;
+  readonly forward: Session;
+  readonly backward: Session;
 }
 
 /** A batch shape: `batch` sequences of `length` tokens. */
@@ -60,9 +75,9 @@ export class Executor {
     layer: number,
     hidden: Float32Array,
     shape: BatchShape,
-    options: { readonly adapter?: LoraAdapter; readonly gates?: LayerGates } = {},
+    options: BlockOptions = {},
   ): Promise<Float32Array> {
-    const spec = blockSpec(model.config, options.adapter, options.gates !== undefined);
+    const spec = blockSpec(model.config, options, shape.length);
     const session = await this.session(`forward ${specKey(spec)}`, () => forwardGraph(spec));
     const feeds = this.blockFeeds(model, layer, hidden, shape, options);
     const output = float32(new Float32Array(hidden.length), [shape.batch * shape.length, model.config.hidden]);
@@ -87,7 +102,7 @@ export class Executor {
 
   /** One block over new tokens of one sequence, with a cache that it extends. */
   async forwardCached(model: LoadedModel, layer: number, hidden: Float32Array, length: number, cache: KeyValueCache): Promise<Float32Array> {
-    const spec = blockSpec(model.config, undefined, false);
+    const spec = blockSpec(model.config, {}, null);
     const session = await this.session(`cached ${specKey(spec)}`, () => cachedGraph(spec));
     const feeds = this.blockFeeds(model, layer, hidden, { batch: 1, length }, {}, cache.positions);
     const { kvHeads } = layerOf(model, layer).shape;
@@ -100,12 +115,27 @@ export class Executor {
     return float32Data(output, 'output');
   }
 
-  /** Sessions and graphs of a training block. */
-  async trainingBlock(model: LoadedModel, adapter: LoraAdapter, gated: boolean): Promise<{ graphs: TrainingGraphs; forward: Session; backward: Session }> {
-    const spec = blockSpec(model.config, adapter, gated);
+  /**
+   * Sessions and graphs of a training block. With `recompute`, nothing but each block's input is kept: the forward
+   * session has one output, and the backward session computes the rest again.
+   */
+  async trainingBlock(
+    model: LoadedModel,
+    shape: BatchShape,
+    options: BlockOptions & { readonly adapter: LoraAdapter },
+    recompute: boolean,
+  ): Promise<TrainingBlock> {
+    const spec = blockSpec(model.config, options, shape.length);
     const key = specKey(spec);
     const graphs = this.graphs.get(key) ?? trainingGraphs(spec);
     this.graphs.set(key, graphs);
+    if (recompute) {
+      return {
+        graphs,
+        forward: await this.session(`forward ${key}`, () => forwardGraph(spec)),
+        backward: await this.session(`recompute ${key}`, () => graphs.recompute),
+      };
+    }
     return {
       graphs,
       forward: await this.session(`training ${key}`, () => graphs.forward),
@@ -119,7 +149,7 @@ export class Executor {
     layer: number,
     hidden: Float32Array,
     shape: BatchShape,
-    options: { readonly adapter?: LoraAdapter; readonly gates?: LayerGates } = {},
+    options: BlockOptions = {},
     past = 0,
   ): Map<string, RuntimeTensor> {
     const { config } = model;
@@ -130,12 +160,12 @@ export class Executor {
       feeds.set(loraName(role, 'a'), float32(a.data, a.shape)).set(loraName(role, 'b'), float32(b.data, b.shape));
     }
     if (options.gates !== undefined) {
-      feeds.set(ATTENTION_GATE, float32(options.gates.attention, [loaded.shape.kvHeads, 1, 1]));
+      feeds.set(ATTENTION_GATE, float32(options.gates.attention, [loaded.shape.kvHeads, 1, 1, 1]));
       feeds.set(MLP_GATE, float32(options.gates.mlp, [loaded.shape.ffn]));
     }
     const tables = this.positions.rotary(config.rope, past + shape.length);
     feeds.set('cosines', tables.cosines).set('sines', tables.sines).set('position', int64([past], [1]));
-    feeds.set('mask', this.positions.causal(shape.length, past));
+    feeds.set('mask', options.documents ?? this.positions.causal(shape.length, past));
     return feeds;
   }
 
@@ -235,16 +265,19 @@ export class Executor {
   }
 }
 
-/** The block spec of a model; all layers of a model share one. */
-export function blockSpec(config: ModelConfig, adapter: LoraAdapter | undefined, gates: boolean): BlockSpec {
+/** The block spec of a model; all layers of a model share one. Lengths that attention can use are part of it. */
+export function blockSpec(config: ModelConfig, options: BlockOptions, length: number | null): BlockSpec {
   const [first] = config.layers;
+  const { adapter } = options;
   return {
     headDim: config.headDim,
     headsPerGroup: first === undefined ? 1 : first.heads / first.kvHeads,
     rmsEpsilon: config.rmsEpsilon,
     biases: config.biases,
     lora: adapter === undefined ? null : { scale: adapter.scale, targets: adapter.targets },
-    gates,
+    length: length !== null && queryBlock(length) !== null ? length : null,
+    documents: options.documents !== undefined,
+    gates: options.gates !== undefined,
   };
 }
 

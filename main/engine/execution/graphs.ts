@@ -1,5 +1,6 @@
 /** The graphs that execution needs, cut from the block and the head: forward, backward, with a cache, and losses. */
 import { differentiate } from '../graph/autodiff';
+import { multiplyDims } from '../graph/dims';
 import { GraphBuilder } from '../graph/builder';
 import { extractGraph } from '../graph/extract';
 import type { Graph, Value } from '../graph/graph';
@@ -11,6 +12,8 @@ export interface TrainingGraphs {
   readonly forward: Graph;
   /** Inputs: those of the block, the saved values, and `seed`, the gradient of the output. */
   readonly backward: Graph;
+  /** The same without saved values: computes the block's forward pass again. */
+  readonly recompute: Graph;
   readonly outputName: string;
   readonly savedNames: readonly string[];
   /** Gradient output of each target: `x`, LoRA factors, gates. */
@@ -20,20 +23,20 @@ export interface TrainingGraphs {
 /** The block without anything for training: one output. */
 export function forwardGraph(spec: BlockSpec): Graph {
   const builder = new GraphBuilder();
-  const hidden = builder.input('x', ['B*T', 'C']);
-  const { output } = buildBlock(builder, hidden, blockContext(builder, spec.headDim, 'T'), spec, sharedDims);
+  const hidden = hiddenInput(builder, spec);
+  const { output } = buildBlock(builder, hidden, blockContext(builder, spec), spec, sharedDims);
   return extractGraph(builder.build('block', [output]), 'block.forward', [output]);
 }
 
 /** The block with earlier keys and values as inputs and all keys and values as further outputs. */
 export function cachedGraph(spec: BlockSpec): Graph {
   const builder = new GraphBuilder();
-  const hidden = builder.input('x', ['B*T', 'C']);
+  const hidden = hiddenInput(builder, spec);
   const past = {
     keys: builder.input('past.keys', ['B', 'K', 'L', spec.headDim]),
     values: builder.input('past.values', ['B', 'K', 'L', spec.headDim]),
   };
-  const context = blockContext(builder, spec.headDim, 'S');
+  const context = blockContext(builder, spec, 'S');
   const block = buildBlock(builder, hidden, context, spec, sharedDims, { past });
   const outputs = [block.output, block.keys, block.values];
   return extractGraph(builder.build('block', outputs), 'block.cached', outputs);
@@ -42,8 +45,8 @@ export function cachedGraph(spec: BlockSpec): Graph {
 /** Forward with saved values, and the backward pass that uses them. */
 export function trainingGraphs(spec: BlockSpec): TrainingGraphs {
   const builder = new GraphBuilder();
-  const hidden = builder.input('x', ['B*T', 'C']);
-  const block = buildBlock(builder, hidden, blockContext(builder, spec.headDim, 'T'), spec, sharedDims);
+  const hidden = hiddenInput(builder, spec);
+  const block = buildBlock(builder, hidden, blockContext(builder, spec), spec, sharedDims);
   const forward = builder.build('block', [block.output]);
   const trainable = (spec.lora?.targets ?? []).flatMap((role) => [loraName(role, 'a'), loraName(role, 'b')]);
   const gates = spec.gates ? [ATTENTION_GATE, MLP_GATE] : [];
@@ -54,6 +57,7 @@ export function trainingGraphs(spec: BlockSpec): TrainingGraphs {
   return {
     forward: extractGraph(joint, 'block.training', [block.output, ...block.saved]),
     backward: extractGraph(joint, 'block.backward', [...gradients.values()], new Set(block.saved)),
+    recompute: extractGraph(joint, 'block.recompute', [...gradients.values()]),
     outputName: block.output.name,
     savedNames: block.saved.map((value) => value.name),
     gradientNames: new Map([...gradients].map(([target, gradient]) => [target.name, gradient.name])),
@@ -88,6 +92,10 @@ export function headGraphs(rmsEpsilon: number): HeadGraphs {
     losses: extractGraph(joint, 'head.losses', [losses]),
     training: extractGraph(joint, 'head.training', [losses, gradient]),
   };
+}
+
+function hiddenInput(builder: GraphBuilder, spec: BlockSpec): Value {
+  return builder.input('x', [multiplyDims('B', spec.length ?? 'T'), 'C']);
 }
 
 function inputNamed(graph: Graph, name: string): Value {

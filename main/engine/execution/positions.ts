@@ -11,6 +11,24 @@ interface RotaryTables {
   readonly sines: RuntimeTensor;
 }
 
+/**
+ * Mask [B, 1, 1, T, T] under which a token sees only earlier tokens of its own document. A separator belongs to the
+ * document that it ends.
+ */
+export function documentMask(sequences: readonly ArrayLike<number>[], separatorId: number): RuntimeTensor {
+  const length = sequences[0]?.length ?? 0;
+  const mask = new Float32Array(sequences.length * length * length).fill(HIDDEN_SCORE);
+  sequences.forEach((ids, sequence) => {
+    let start = 0;
+    for (let row = 0; row < length; row++) {
+      const offset = (sequence * length + row) * length;
+      mask.fill(0, offset + start, offset + row + 1);
+      if (ids[row] === separatorId) start = row + 1;
+    }
+  });
+  return float32(mask, [sequences.length, 1, 1, length, length]);
+}
+
 /** Gives the inputs that depend on positions alone, computed once for all layers of a pass. */
 export class PositionInputs {
   private readonly tables = new WeakMap<Rope, RotaryTables>();

@@ -1,16 +1,17 @@
 /**
- * Loss and LoRA gradients of a batch: forward block by block with saved activations, the head in chunks of rows,
- * then backward block by block. Memory for activations is kept between calls of the same shape.
+ * Loss and LoRA gradients of a batch: forward block by block, the head in chunks of rows, then backward block by
+ * block. Activations are saved or computed again. Memory is kept between calls of the same shape.
  */
 import { factorsOf, type LoraAdapter } from '../execution/adapter';
 import { ATTENTION_GATE, loraName, MLP_GATE } from '../execution/block-graph';
-import type { BatchShape, Executor, LayerGates } from '../execution/executor';
+import type { BlockOptions, Executor, LayerGates } from '../execution/executor';
 import type { LoadedModel } from '../execution/loaded-model';
 import { evaluateDim, bindDims } from '../graph/dims';
+import type { Graph } from '../graph/graph';
 import type { LinearRole } from '../model/config';
 import { float32, float32Data, type RuntimeTensor } from '../runtime/session';
-import { ShapeError } from '../support/errors';
 import { breathe } from '../support/progress';
+import { layOutBatch, meanLosses } from './batch-layout';
 
 export interface FactorGradients {
   readonly a: Float32Array;
@@ -20,43 +21,54 @@ export interface FactorGradients {
 export interface BatchGradients {
   /** Mean negative log-likelihood of the predicted tokens, in nats. */
   readonly loss: number;
-  /** Mean loss of each sequence of the batch. */
-  readonly sequenceLosses: readonly number[];
+  /** Tokens predicted. */
+  readonly predicted: number;
   /** By layer and role, of the factors' shapes. Overwritten by the next call. */
   readonly layers: readonly ReadonlyMap<LinearRole, FactorGradients>[];
   /** Gradient of the loss with respect to each gate, where gates were given. */
   readonly gates: readonly LayerGates[];
 }
 
+export interface GradientOptions {
+  /** Gates of each layer. */
+  readonly gates?: readonly LayerGates[];
+  /** Token that ends a document: documents packed into one sequence then neither see nor predict one another. */
+  readonly separatorId?: number;
+  readonly signal?: AbortSignal;
+}
+
 export class LoraGradients {
   private readonly buffers = new Map<string, RuntimeTensor>();
 
+  /** `recompute` saves nothing but each block's input: far less memory for about a third more time. */
   constructor(
     private readonly executor: Executor,
     private readonly model: LoadedModel,
     private readonly adapter: LoraAdapter,
+    private readonly recompute = false,
   ) {}
 
   /**
-   * `sequences` are rows of token ids, all of one length T; tokens 2..T of each are predicted from those before.
-   * `gates` holds the gates of each layer, or null to leave them out.
+   * `sequences` are rows of token ids, at least two each; tokens 2.. of each are predicted from those before. Shorter
+   * rows are filled up at their ends, where nothing is predicted.
    */
-  async compute(
-    sequences: readonly ArrayLike<number>[],
-    options: { readonly gates?: readonly LayerGates[]; readonly signal?: AbortSignal } = {},
-  ): Promise<BatchGradients> {
+  async compute(sequences: readonly ArrayLike<number>[], options: GradientOptions = {}): Promise<BatchGradients> {
     const { executor, model } = this;
-    const { ids, labels, weights, shape } = layOut(sequences);
+    const { ids, labels, weights, shape, predicted, documents } = layOutBatch(sequences, options.separatorId);
     const depth = model.layers.length;
-    const block = await executor.trainingBlock(model, this.adapter, options.gates !== undefined);
+    const optionsOf = (layer: number): BlockOptions & { adapter: LoraAdapter } => {
+      const gates = options.gates?.[layer];
+      return { adapter: this.adapter, ...(gates && { gates }), ...(documents && { documents }) };
+    };
+    const block = await executor.trainingBlock(model, shape, optionsOf(0), this.recompute);
     const { graphs } = block;
 
     const inputs: Float32Array[] = [executor.embed(model, ids)];
     for (let layer = 0; layer < depth; layer++) {
-      const feeds = executor.blockFeeds(model, layer, inputs[layer] ?? new Float32Array(0), shape, this.optionsOf(layer, options.gates));
-      const into = this.outputMemory(`${layer}`, block.forward.graph, feeds);
-      const results = await block.forward.run(feeds, into);
-      inputs.push(float32Data(results.get(graphs.outputName), graphs.outputName));
+      const feeds = executor.blockFeeds(model, layer, inputs[layer] ?? new Float32Array(0), shape, optionsOf(layer));
+      const results = await block.forward.run(feeds, this.outputMemory(`${layer}`, block.forward.graph, feeds));
+      const [output] = block.forward.graph.outputs;
+      inputs.push(float32Data(results.get(output?.name ?? ''), 'output'));
       await breathe(options.signal);
     }
 
@@ -67,13 +79,14 @@ export class LoraGradients {
     let seed = gradient;
     for (let layer = depth - 1; layer >= 0; layer--) {
       const hidden = inputs[layer] ?? new Float32Array(0);
-      const feeds = executor.blockFeeds(model, layer, hidden, shape, this.optionsOf(layer, options.gates));
-      for (const name of graphs.savedNames) {
+      const feeds = executor.blockFeeds(model, layer, hidden, shape, optionsOf(layer));
+      for (const name of this.recompute ? [] : graphs.savedNames) {
         const saved = this.buffers.get(`${layer} ${name}`);
         if (saved !== undefined) feeds.set(name, saved);
       }
       feeds.set('seed', float32(seed, [shape.batch * shape.length, model.config.hidden]));
-      const results = await block.backward.run(feeds, this.outputMemory(`d${layer}`, block.backward.graph, feeds, graphs.gradientNames.get('x')));
+      const into = this.outputMemory(`d${layer}`, block.backward.graph, feeds, graphs.gradientNames.get('x'));
+      const results = await block.backward.run(feeds, into);
       const gradientOf = (name: string): Float32Array => float32Data(results.get(graphs.gradientNames.get(name) ?? ''), name);
       layers[layer] = new Map(
         this.adapter.targets.map((role) => [role, { a: gradientOf(loraName(role, 'a')), b: gradientOf(loraName(role, 'b')) }]),
@@ -82,18 +95,13 @@ export class LoraGradients {
       seed = gradientOf('x');
       await breathe(options.signal);
     }
-    return { ...meanLosses(losses, weights, shape), layers, gates };
-  }
-
-  private optionsOf(layer: number, gates: readonly LayerGates[] | undefined): { adapter: LoraAdapter; gates?: LayerGates } {
-    const own = gates?.[layer];
-    return own === undefined ? { adapter: this.adapter } : { adapter: this.adapter, gates: own };
+    return { loss: meanLosses(losses, weights), predicted, layers, gates };
   }
 
   /** Memory for a graph's outputs, kept under `place`; `shared` names one that all places may use in turn. */
   private outputMemory(
     place: string,
-    graph: { readonly inputs: readonly { readonly name: string; readonly shape: readonly (number | string)[] }[]; readonly outputs: readonly { readonly name: string; readonly shape: readonly (number | string)[] }[] },
+    graph: Pick<Graph, 'inputs' | 'outputs'>,
     feeds: ReadonlyMap<string, RuntimeTensor>,
     shared?: string,
   ): Map<string, RuntimeTensor> {
@@ -119,7 +127,7 @@ export class LoraGradients {
   }
 }
 
-/** Adapter parameters and their gradients in one fixed order, as an optimiser wants them. */
+/** Adapter parameters in one fixed order, as an optimiser wants them. */
 export function flattenFactors(adapter: LoraAdapter): Float32Array[] {
   return adapter.layers.flatMap((_, layer) =>
     adapter.targets.flatMap((role) => {
@@ -129,38 +137,12 @@ export function flattenFactors(adapter: LoraAdapter): Float32Array[] {
   );
 }
 
+/** Gradients in the order of `flattenFactors`. */
 export function flattenGradients(adapter: LoraAdapter, gradients: BatchGradients): Float32Array[] {
-  return gradients.layers.flatMap((layer) => adapter.targets.flatMap((role) => {
-    const found = layer.get(role);
-    return found === undefined ? [] : [found.a, found.b];
-  }));
-}
-
-function layOut(sequences: readonly ArrayLike<number>[]): { ids: Int32Array; labels: Int32Array; weights: Float32Array; shape: BatchShape } {
-  const length = sequences[0]?.length ?? 0;
-  if (length < 2 || sequences.some((ids) => ids.length !== length)) {
-    throw new ShapeError('A training batch needs sequences of one length, at least two tokens each.');
-  }
-  const count = sequences.length * length;
-  const ids = new Int32Array(count);
-  const labels = new Int32Array(count);
-  const weights = new Float32Array(count);
-  sequences.forEach((sequence, row) => {
-    for (let at = 0; at < length; at++) {
-      ids[row * length + at] = sequence[at] ?? 0;
-      if (at + 1 === length) continue;
-      labels[row * length + at] = sequence[at + 1] ?? 0;
-      weights[row * length + at] = 1 / (sequences.length * (length - 1));
-    }
-  });
-  return { ids, labels, weights, shape: { batch: sequences.length, length } };
-}
-
-function meanLosses(losses: Float32Array, weights: Float32Array, { batch, length }: BatchShape): { loss: number; sequenceLosses: number[] } {
-  const sequenceLosses = Array.from({ length: batch }, (_, row) => {
-    let sum = 0;
-    for (let at = row * length; at < (row + 1) * length; at++) sum += (losses[at] ?? 0) * (weights[at] ?? 0);
-    return sum * batch;
-  });
-  return { loss: sequenceLosses.reduce((sum, loss) => sum + loss, 0) / batch, sequenceLosses };
+  return gradients.layers.flatMap((layer) =>
+    adapter.targets.flatMap((role) => {
+      const found = layer.get(role);
+      return found === undefined ? [] : [found.a, found.b];
+    }),
+  );
 }

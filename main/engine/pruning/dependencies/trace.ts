@@ -21,16 +21,18 @@ export function traceModel(config: ModelConfig, targets: readonly LinearRole[], 
   const builder = new GraphBuilder();
   const parameters = new Map<string, ParameterIdentity>();
   let hidden = builder.input('x', ['B*T', config.hidden]);
-  const context = blockContext(builder, config.headDim, 'T');
+  const shared = {
+    headDim: config.headDim,
+    rmsEpsilon: config.rmsEpsilon,
+    biases: config.biases,
+    lora: targets.length === 0 ? null : { scale: 1, targets },
+    length: null,
+    documents: false,
+    gates: false,
+  };
+  const context = blockContext(builder, { ...shared, headsPerGroup: 1 });
   config.layers.forEach((shape, layer) => {
-    const spec: BlockSpec = {
-      headDim: config.headDim,
-      headsPerGroup: shape.heads / shape.kvHeads,
-      rmsEpsilon: config.rmsEpsilon,
-      biases: config.biases,
-      lora: targets.length === 0 ? null : { scale: 1, targets },
-      gates: false,
-    };
+    const spec: BlockSpec = { ...shared, headsPerGroup: shape.heads / shape.kvHeads };
     const prefix = `layers.${layer}.`;
     const dims = { hidden: config.hidden, kvHeads: shape.kvHeads, ffn: shape.ffn, rank };
     hidden = buildBlock(builder, hidden, context, spec, dims, { prefix }).output;

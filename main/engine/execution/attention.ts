@@ -1,0 +1,54 @@
+/**
+ * Causal grouped-query attention as a graph. Where the number of positions is known, queries are taken in blocks that
+ * look only at the keys up to their own end: half the work is never done, and scores of all positions never exist at
+ * once.
+ */
+import type { GraphBuilder } from '../graph/builder';
+import { multiplyDims, type Dim } from '../graph/dims';
+import type { Value } from '../graph/graph';
+
+export interface AttentionInputs {
+  /** [B, K, G, T, D], rotated. */
+  readonly queries: Value;
+  /** [B, K, S, D], rotated. */
+  readonly keys: Value;
+  /** [B, K, S, D] */
+  readonly values: Value;
+  /** Added to the scores: [T, S], or [B, 1, 1, T, S] where documents of one sequence must not see each other. */
+  readonly mask: Value;
+}
+
+/** Fewest queries of a block: below it the products get too thin to be quick. */
+const SMALLEST_BLOCK = 64;
+/** Most blocks: each adds nodes to the graph. */
+const MOST_BLOCKS = 16;
+
+/** Queries of a block for sequences of a length, or null where blocks do not divide it or do not pay. */
+export function queryBlock(length: number): number | null {
+  const size = Math.max(SMALLEST_BLOCK, Math.ceil(length / MOST_BLOCKS / SMALLEST_BLOCK) * SMALLEST_BLOCK);
+  return length >= 2 * size && length % size === 0 ? size : null;
+}
+
+/** softmax(Q K^T / sqrt(D) + mask) V as [B, K, G, T, D]. */
+export function attend(builder: GraphBuilder, { queries, keys, values, mask }: AttentionInputs): Value {
+  const [B = 1, K = 1, G = 1, T = 1, D = 1] = queries.shape;
+  const scaled = builder.multiply(queries, builder.scalar(1 / Math.sqrt(Number(D))));
+  const looked = (query: Value, key: Value, value: Value, hidden: Value, length: Dim): Value => {
+    const seen = key.shape[2] ?? 1;
+    const rows = builder.reshape(query, [B, K, multiplyDims(G, length), D]);
+    const scores = builder.matmul(rows, builder.transpose(key, [0, 1, 3, 2]));
+    const shares = builder.softmax(builder.add(builder.reshape(scores, [B, K, G, length, seen]), hidden));
+    const mixed = builder.matmul(builder.reshape(shares, [B, K, multiplyDims(G, length), seen]), value);
+    return builder.reshape(mixed, [B, K, G, length, D]);
+  };
+  const size = typeof T === 'number' && keys.shape[2] === T ? queryBlock(T) : null;
+  if (size === null || typeof T !== 'number') return looked(scaled, keys, values, mask, T);
+  const rank = mask.shape.length;
+  const blocks = Array.from({ length: T / size }, (_, index) => {
+    const [start, end] = [index * size, (index + 1) * size];
+    const hidden = builder.slice(builder.slice(mask, rank - 2, start, end), rank - 1, 0, end);
+    const upTo = (value: Value): Value => (end === T ? value : builder.slice(value, 2, 0, end));
+    return looked(builder.slice(scaled, 3, start, end), upTo(keys), upTo(values), hidden, size);
+  });
+  return builder.concat(blocks, 3, T);
+}

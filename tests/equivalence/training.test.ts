@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAdapter, type LoraAdapter } from '../../main/engine/execution/adapter';
+import { Executor } from '../../main/engine/execution/executor';
+import type { LoadedModel } from '../../main/engine/execution/loaded-model';
+import { computeLogits } from '../../main/engine/evaluation/logits';
+import { LINEAR_ROLES } from '../../main/engine/model/config';
+import { Random } from '../../main/engine/support/random';
+import { flattenFactors, flattenGradients, LoraGradients, type BatchGradients } from '../../main/engine/training/lora-gradients';
+import { LoraTrainer } from '../../main/engine/training/trainer';
+import { loadExample } from '../support/example-model';
+
+const text = (start: number, length: number): number[] => Array.from({ length }, (_, at) => 259 + ((start * 31 + at * at * 7 + at) % 240));
+
+describe('training computes the same', () => {
+  let executor: Executor;
+  let model: LoadedModel;
+  beforeAll(async () => {
+    executor = await Executor.create({ threads: 1 });
+    model = await loadExample();
+  });
+  afterAll(() => executor.dispose());
+
+  /** Factors that are not zero, so that every gradient counts. */
+  function makeAdapter(): LoraAdapter {
+    const random = Random.fromSeed(3);
+    const adapter = createAdapter(model.config, { rank: 2, alpha: 4, targets: LINEAR_ROLES, random });
+    for (const values of flattenFactors(adapter)) for (let at = 0; at < values.length; at++) values[at] = 0.05 * random.nextNormal();
+    return adapter;
+  }
+
+  const flat = (adapter: LoraAdapter, gradients: BatchGradients): Float32Array[] =>
+    flattenGradients(adapter, gradients).map((values) => values.slice());
+
+  /** Relative L2 distance; float32 sums in another order differ by some 1e-6. */
+  function expectSame(actual: readonly Float32Array[], expected: readonly Float32Array[]): void {
+    let [difference, square] = [0, 0];
+    expected.forEach((values, index) => {
+      values.forEach((value, at) => {
+        difference += (value - (actual[index]?.[at] ?? Number.NaN)) ** 2;
+        square += value * value;
+      });
+    });
+    expect(Math.sqrt(difference / square) <= 2e-5, `differs by ${Math.sqrt(difference / square)}`).toBe(true);
+  }
+
+  it('with activations saved and computed again', async () => {
+    const adapter = makeAdapter();
+    const batch = [text(1, 128), text(2, 128)];
+    const saved = await new LoraGradients(executor, model, adapter).compute(batch);
+    const again = await new LoraGradients(executor, model, adapter, true).compute(batch);
+    expect(again.loss).toBeCloseTo(saved.loss, 6);
+    expectSame(flat(adapter, again), flat(adapter, saved));
+  });
+
+  it('with rows of mixed lengths as with each row alone, weighted by what it predicts', async () => {
+    const adapter = makeAdapter();
+    const rows = [text(1, 40), text(2, 128), text(3, 7)];
+    const gradients = new LoraGradients(executor, model, adapter);
+    const together = await gradients.compute(rows);
+    const all = flat(adapter, together);
+    const sums = all.map((values) => new Float32Array(values.length));
+    for (const row of rows) {
+      const alone = await gradients.compute([row]);
+      flattenGradients(adapter, alone).forEach((values, index) => {
+        values.forEach((value, at) => {
+          const sum = sums[index];
+          if (sum !== undefined) sum[at] = (sum[at] ?? 0) + (value * alone.predicted) / together.predicted;
+        });
+      });
+    }
+    expectSame(sums, all);
+  });
+
+  it('with documents packed into one sequence as with each apart', async () => {
+    const adapter = makeAdapter();
+    const separator = 2;
+    const documents = [[...text(1, 50), separator], [...text(2, 30), separator], [...text(3, 46), separator]];
+    const gradients = new LoraGradients(executor, model, adapter);
+    const packed = await gradients.compute([documents.flat()], { separatorId: separator });
+    const kept = flat(adapter, packed);
+    const apart = await gradients.compute(documents, { separatorId: separator });
+    expect(documents.flat()).toHaveLength(129);
+    expect(packed.predicted).toBe(apart.predicted);
+    expect(packed.loss).toBeCloseTo(apart.loss, 5);
+    expectSame(flat(adapter, apart), kept);
+  });
+
+  it('with a batch at once and added up from smaller ones', async () => {
+    const batch = [text(1, 64), text(2, 20), text(3, 64), text(4, 33)];
+    const after = async (microBatch: number): Promise<Float32Array[]> => {
+      const adapter = makeAdapter();
+      const trainer = new LoraTrainer(executor, model, adapter, { microBatch });
+      for (let step = 0; step < 3; step++) await trainer.step(batch, 1e-3);
+      return flattenFactors(adapter);
+    };
+    expectSame(await after(1), await after(4));
+  });
+
+  it('with attention in blocks as without', async () => {
+    const ids = text(5, 128);
+    const { vocabulary } = model.config;
+    const blocks = await computeLogits(executor, model, ids);
+    const whole = await computeLogits(executor, model, ids.slice(0, 100));
+    expectSame([blocks.slice(0, 100 * vocabulary)], [whole]);
+  });
+});
