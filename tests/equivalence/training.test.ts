@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAdapter, type LoraAdapter } from '../../main/engine/execution/adapter';
 import { Executor } from '../../main/engine/execution/executor';
-import type { LoadedModel } from '../../main/engine/execution/loaded-model';
+import { streamModel, type LoadedModel } from '../../main/engine/execution/loaded-model';
 import { computeLogits } from '../../main/engine/evaluation/logits';
+import { openCheckpoint } from '../../main/engine/model/checkpoint';
 import { LINEAR_ROLES } from '../../main/engine/model/config';
 import { Random } from '../../main/engine/support/random';
 import { flattenFactors, flattenGradients, LoraGradients, type BatchGradients } from '../../main/engine/training/lora-gradients';
 import { LoraTrainer } from '../../main/engine/training/trainer';
-import { loadExample } from '../support/example-model';
+import { EXAMPLE_MODEL, loadExample } from '../support/example-model';
 
 const text = (start: number, length: number): number[] => Array.from({ length }, (_, at) => 259 + ((start * 31 + at * at * 7 + at) % 240));
 
@@ -94,6 +95,20 @@ describe('training computes the same', () => {
       return flattenFactors(adapter);
     };
     expectSame(await after(1), await after(4));
+  });
+
+  it('with layers read from the file each time as with all in memory', async () => {
+    const adapter = makeAdapter();
+    const batch = [text(1, 40)];
+    const expected = flat(adapter, await new LoraGradients(executor, model, adapter).compute(batch));
+    const checkpoint = await openCheckpoint(EXAMPLE_MODEL);
+    try {
+      const streamed = await streamModel(checkpoint);
+      expectSame(flat(adapter, await new LoraGradients(executor, streamed, adapter, true).compute(batch)), expected);
+      expectSame([await computeLogits(executor, streamed, text(5, 9))], [await computeLogits(executor, model, text(5, 9))]);
+    } finally {
+      await checkpoint.close();
+    }
   });
 
   it('with attention in blocks as without', async () => {

@@ -1,6 +1,6 @@
 /** Text generation with a key/value cache: the likeliest token, or a seeded sample at a temperature. */
 import type { Executor, KeyValueCache } from '../execution/executor';
-import type { LoadedModel } from '../execution/loaded-model';
+import type { ExecutableModel } from '../execution/loaded-model';
 import { TextError } from '../support/errors';
 import { breathe } from '../support/progress';
 import { Random } from '../support/random';
@@ -20,7 +20,7 @@ export interface GenerateOptions {
 /** New ids after a prompt of at least one id. `tokensPerSecond` counts new tokens after the prompt was read. */
 export async function generate(
   executor: Executor,
-  model: LoadedModel,
+  model: ExecutableModel,
   promptIds: readonly number[],
   options: GenerateOptions,
 ): Promise<{ ids: number[]; tokensPerSecond: number }> {
@@ -45,14 +45,14 @@ export async function generate(
 
 async function lastLogits(
   executor: Executor,
-  model: LoadedModel,
+  model: ExecutableModel,
   ids: readonly number[],
   cache: KeyValueCache,
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
   await breathe(signal);
   let hidden: Float32Array = executor.embed(model, ids);
-  for (let layer = 0; layer < model.layers.length; layer++) {
+  for (let layer = 0; layer < model.config.layers.length; layer++) {
     hidden = await executor.forwardCached(model, layer, hidden, ids.length, cache);
   }
   cache.positions += ids.length;

@@ -4,7 +4,7 @@
  */
 import type { LoraAdapter } from '../execution/adapter';
 import type { Executor } from '../execution/executor';
-import type { LoadedModel } from '../execution/loaded-model';
+import type { ExecutableModel } from '../execution/loaded-model';
 import { TextError } from '../support/errors';
 import { breathe, type OnProgress } from '../support/progress';
 
@@ -33,7 +33,7 @@ export interface Perplexity {
  */
 export async function measurePerplexity(
   executor: Executor,
-  model: LoadedModel,
+  model: ExecutableModel,
   ids: ArrayLike<number>,
   options: PerplexityOptions,
 ): Promise<Perplexity> {
@@ -49,7 +49,7 @@ export async function measurePerplexity(
 /** Perplexity over windows of equal length that need not come from one text. */
 export async function measureWindows(
   executor: Executor,
-  model: LoadedModel,
+  model: ExecutableModel,
   windows: readonly ArrayLike<number>[],
   options: Omit<PerplexityOptions, 'window' | 'tokens'>,
 ): Promise<Perplexity> {
@@ -62,10 +62,10 @@ export async function measureWindows(
     const part = windows.slice(from, from + batch);
     const shape = { batch: part.length, length: first.length };
     let hidden: Float32Array = executor.embed(model, Int32Array.from(part.flatMap((window) => Array.from(window))));
-    for (let layer = 0; layer < model.layers.length; layer++) {
+    for (let layer = 0; layer < model.config.layers.length; layer++) {
       hidden = await executor.forwardBlock(model, layer, hidden, shape, options.adapter === undefined ? {} : { adapter: options.adapter });
       await breathe(options.signal);
-      options.onProgress?.({ done: from + (part.length * (layer + 1)) / (model.layers.length + 1), total: windows.length });
+      options.onProgress?.({ done: from + (part.length * (layer + 1)) / (model.config.layers.length + 1), total: windows.length });
     }
     for (const loss of await windowLosses(executor, model, hidden, part, options.signal)) sum += loss;
     tokens += part.length * (first.length - 1);
@@ -78,7 +78,7 @@ export async function measureWindows(
 /** Summed negative log-likelihood of each window, from the last layer's output [B*T, C]. */
 export async function windowLosses(
   executor: Executor,
-  model: LoadedModel,
+  model: ExecutableModel,
   hidden: Float32Array,
   windows: readonly ArrayLike<number>[],
   signal?: AbortSignal,

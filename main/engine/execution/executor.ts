@@ -9,7 +9,7 @@ import type { LoraAdapter } from './adapter';
 import { queryBlock } from './attention';
 import { ATTENTION_GATE, loraName, MLP_GATE, type BlockSpec } from './block-graph';
 import { cachedGraph, forwardGraph, headGraphs, trainingGraphs, type HeadGraphs, type TrainingGraphs } from './graphs';
-import { globalTensor, headTensor, layerOf, type LoadedModel } from './loaded-model';
+import { globalTensor, headTensor, readLayer, type ExecutableModel } from './loaded-model';
 import { throwIfCancelled } from '../support/progress';
 import { PositionInputs } from './positions';
 
@@ -71,7 +71,7 @@ export class Executor {
 
   /** One block: `hidden` [B*T, C] to the same shape. */
   async forwardBlock(
-    model: LoadedModel,
+    model: ExecutableModel,
     layer: number,
     hidden: Float32Array,
     shape: BatchShape,
@@ -79,7 +79,7 @@ export class Executor {
   ): Promise<Float32Array> {
     const spec = blockSpec(model.config, options, shape.length);
     const session = await this.session(`forward ${specKey(spec)}`, () => forwardGraph(spec));
-    const feeds = this.blockFeeds(model, layer, hidden, shape, options);
+    const feeds = await this.blockFeeds(model, layer, hidden, shape, options);
     const output = float32(new Float32Array(hidden.length), [shape.batch * shape.length, model.config.hidden]);
     const name = session.graph.outputs[0]?.name ?? '';
     await session.run(feeds, new Map([[name, output]]));
@@ -88,24 +88,24 @@ export class Executor {
 
   /** All blocks from `fromLayer` on. */
   async forwardBlocks(
-    model: LoadedModel,
+    model: ExecutableModel,
     hidden: Float32Array,
     shape: BatchShape,
     options: { readonly adapter?: LoraAdapter; readonly fromLayer?: number } = {},
   ): Promise<Float32Array> {
     let current = hidden;
-    for (let layer = options.fromLayer ?? 0; layer < model.layers.length; layer++) {
+    for (let layer = options.fromLayer ?? 0; layer < model.config.layers.length; layer++) {
       current = await this.forwardBlock(model, layer, current, shape, options);
     }
     return current;
   }
 
   /** One block over new tokens of one sequence, with a cache that it extends. */
-  async forwardCached(model: LoadedModel, layer: number, hidden: Float32Array, length: number, cache: KeyValueCache): Promise<Float32Array> {
+  async forwardCached(model: ExecutableModel, layer: number, hidden: Float32Array, length: number, cache: KeyValueCache): Promise<Float32Array> {
     const spec = blockSpec(model.config, {}, null);
     const session = await this.session(`cached ${specKey(spec)}`, () => cachedGraph(spec));
-    const feeds = this.blockFeeds(model, layer, hidden, { batch: 1, length }, {}, cache.positions);
-    const { kvHeads } = layerOf(model, layer).shape;
+    const feeds = await this.blockFeeds(model, layer, hidden, { batch: 1, length }, {}, cache.positions);
+    const kvHeads = model.config.layers[layer]?.kvHeads ?? 1;
     const empty = float32(new Float32Array(0), [1, kvHeads, 0, model.config.headDim]);
     const past = cache.layers[layer] ?? { keys: empty, values: empty };
     feeds.set('past.keys', past.keys).set('past.values', past.values);
@@ -120,7 +120,7 @@ export class Executor {
    * session has one output, and the backward session computes the rest again.
    */
   async trainingBlock(
-    model: LoadedModel,
+    model: ExecutableModel,
     shape: BatchShape,
     options: BlockOptions & { readonly adapter: LoraAdapter },
     recompute: boolean,
@@ -144,16 +144,16 @@ export class Executor {
   }
 
   /** Feeds of a block: weights, factors, gates, positions and mask. */
-  blockFeeds(
-    model: LoadedModel,
+  async blockFeeds(
+    model: ExecutableModel,
     layer: number,
     hidden: Float32Array,
     shape: BatchShape,
     options: BlockOptions = {},
     past = 0,
-  ): Map<string, RuntimeTensor> {
+  ): Promise<Map<string, RuntimeTensor>> {
     const { config } = model;
-    const loaded = layerOf(model, layer);
+    const loaded = await readLayer(model, layer);
     const feeds = new Map<string, RuntimeTensor>([['x', float32(hidden, [shape.batch * shape.length, config.hidden])]]);
     for (const [role, tensor] of loaded.tensors) feeds.set(role, float32(tensor.data, tensor.shape));
     for (const [role, { a, b }] of options.adapter?.layers[layer] ?? []) {
@@ -170,7 +170,7 @@ export class Executor {
   }
 
   /** Embeddings of ids, [N, C]. */
-  embed(model: LoadedModel, ids: ArrayLike<number>): Float32Array {
+  embed(model: ExecutableModel, ids: ArrayLike<number>): Float32Array {
     const { hidden } = model.config;
     const table = globalTensor(model, 'embedding').data;
     const rows = new Float32Array(ids.length * hidden);
@@ -182,7 +182,7 @@ export class Executor {
   }
 
   /** Logits [N, V] of hidden rows [N, C]; hold only as many rows as you can keep logits for. */
-  async logits(model: LoadedModel, hidden: Float32Array): Promise<Float32Array> {
+  async logits(model: ExecutableModel, hidden: Float32Array): Promise<Float32Array> {
     const { vocabulary, hidden: width } = model.config;
     const rows = hidden.length / width;
     const all = new Float32Array(rows * vocabulary);
@@ -194,7 +194,7 @@ export class Executor {
   }
 
   /** Negative log-likelihood of each label, in nats, [N]. */
-  async tokenLosses(model: LoadedModel, hidden: Float32Array, labels: ArrayLike<number>, signal?: AbortSignal): Promise<Float32Array> {
+  async tokenLosses(model: ExecutableModel, hidden: Float32Array, labels: ArrayLike<number>, signal?: AbortSignal): Promise<Float32Array> {
     const losses = new Float32Array(labels.length);
     await this.overRows(model, hidden, 'losses', signal, async (session, feeds, from, count) => {
       feeds.set('labels', int64(sliceOf(labels, from, count), [count, 1]));
@@ -205,7 +205,7 @@ export class Executor {
 
   /** Losses as `tokenLosses`, and the gradient [N, C] of sum(weights * losses) with respect to the hidden rows. */
   async lossGradient(
-    model: LoadedModel,
+    model: ExecutableModel,
     hidden: Float32Array,
     labels: ArrayLike<number>,
     weights: Float32Array,
@@ -230,7 +230,7 @@ export class Executor {
   }
 
   private async overRows(
-    model: LoadedModel,
+    model: ExecutableModel,
     hidden: Float32Array,
     kind: keyof HeadGraphs,
     signal: AbortSignal | undefined,

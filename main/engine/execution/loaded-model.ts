@@ -1,4 +1,4 @@
-/** A model whose weights are in memory as float32, ready to be executed, trained beside and pruned. */
+/** Models that can be executed: with all weights in memory as float32, or with layers read from their file each time. */
 import type { Tensor32 } from '../tensors/handle';
 import type { GlobalRole, LayerRole, LayerShape, ModelConfig } from '../model/config';
 import { globalRoles, layerRoles, type ModelView } from '../model/view';
@@ -18,26 +18,49 @@ export interface LoadedModel {
   readonly globals: ReadonlyMap<GlobalRole, Tensor32>;
 }
 
+/** A model whose layers are read anew each time they are needed: memory for one layer, time for reading the file. */
+export interface StreamedModel {
+  readonly config: ModelConfig;
+  readonly view: ModelView;
+  /** As in LoadedModel. */
+  readonly globals: ReadonlyMap<GlobalRole, Tensor32>;
+}
+
+/** What executes, is measured and trained beside. Only models in memory can be pruned. */
+export type ExecutableModel = LoadedModel | StreamedModel;
+
+/** A model of which only the weights outside the layers are in memory. */
+export async function streamModel(view: ModelView): Promise<StreamedModel> {
+  const globals = new Map<GlobalRole, Tensor32>();
+  for (const role of globalRoles(view.config)) globals.set(role, await view.readGlobal(role));
+  return { config: view.config, view, globals };
+}
+
+/** One layer's weights: at hand, or read from the file. */
+export async function readLayer(model: ExecutableModel, index: number): Promise<LoadedLayer> {
+  if ('layers' in model) return layerOf(model, index);
+  const shape = model.config.layers[index];
+  if (shape === undefined) throw new InternalError(`The model has no layer ${index}.`);
+  const tensors = new Map<LayerRole, Tensor32>();
+  for (const role of layerRoles(model.config)) tensors.set(role, await model.view.readLayer(index, role));
+  return { shape, tensors };
+}
+
 /** Reads every weight of a view into memory: 4 bytes a parameter. */
 export async function loadModel(
   view: ModelView,
   options: { readonly signal?: AbortSignal; readonly onProgress?: OnProgress } = {},
 ): Promise<LoadedModel> {
-  const { config } = view;
-  const roles = layerRoles(config);
-  const total = config.layers.length + 1;
-  const globals = new Map<GlobalRole, Tensor32>();
-  for (const role of globalRoles(config)) globals.set(role, await view.readGlobal(role));
+  const total = view.config.layers.length + 1;
+  const source = await streamModel(view);
   const layers: LoadedLayer[] = [];
-  for (const [index, shape] of config.layers.entries()) {
+  for (let index = 0; index < view.config.layers.length; index++) {
     options.onProgress?.({ done: index + 1, total });
     await breathe(options.signal);
-    const tensors = new Map<LayerRole, Tensor32>();
-    for (const role of roles) tensors.set(role, await view.readLayer(index, role));
-    layers.push({ shape, tensors });
+    layers.push(await readLayer(source, index));
   }
   options.onProgress?.({ done: total, total });
-  return { config, layers, globals };
+  return { config: view.config, layers, globals: source.globals };
 }
 
 /** A loaded model as a view, for writers. */
@@ -64,13 +87,13 @@ export function layerTensor(layer: LoadedLayer, role: LayerRole): Tensor32 {
 }
 
 /** A weight outside the layers. Throws InternalError if the model has none of this role. */
-export function globalTensor(model: LoadedModel, role: GlobalRole): Tensor32 {
+export function globalTensor(model: ExecutableModel, role: GlobalRole): Tensor32 {
   const tensor = model.globals.get(role);
   if (tensor === undefined) throw new InternalError(`The model has no weight ${role}.`);
   return tensor;
 }
 
 /** The matrix that turns hidden states into logits: the embedding where the head is tied. */
-export function headTensor(model: LoadedModel): Tensor32 {
+export function headTensor(model: ExecutableModel): Tensor32 {
   return globalTensor(model, model.config.tied ? 'embedding' : 'head');
 }

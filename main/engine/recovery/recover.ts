@@ -5,7 +5,7 @@
 import type { RecoverySettings } from '../../../preload/contract/recipe';
 import type { LoraAdapter } from '../execution/adapter';
 import type { Executor } from '../execution/executor';
-import type { LoadedModel } from '../execution/loaded-model';
+import type { ExecutableModel } from '../execution/loaded-model';
 import { measureWindows } from '../evaluation/perplexity';
 import { LoraTrainer, scheduleShare } from '../training/trainer';
 import { mixShares } from './mix';
@@ -40,7 +40,7 @@ const PATIENCE = 0.02;
 /** Trains `adapter` over `model` in place. Sources of weight 0 are measured but not trained on. */
 export async function recover(
   executor: Executor,
-  model: LoadedModel,
+  model: ExecutableModel,
   adapter: LoraAdapter,
   sources: readonly RecoverySource[],
   options: RecoveryOptions,

@@ -5,7 +5,7 @@
 import { factorsOf, type LoraAdapter } from '../execution/adapter';
 import { ATTENTION_GATE, loraName, MLP_GATE } from '../execution/block-graph';
 import type { BlockOptions, Executor, LayerGates } from '../execution/executor';
-import type { LoadedModel } from '../execution/loaded-model';
+import type { ExecutableModel } from '../execution/loaded-model';
 import { evaluateDim, bindDims } from '../graph/dims';
 import type { Graph } from '../graph/graph';
 import type { LinearRole } from '../model/config';
@@ -43,7 +43,7 @@ export class LoraGradients {
   /** `recompute` saves nothing but each block's input: far less memory for about a third more time. */
   constructor(
     private readonly executor: Executor,
-    private readonly model: LoadedModel,
+    private readonly model: ExecutableModel,
     private readonly adapter: LoraAdapter,
     private readonly recompute = false,
   ) {}
@@ -55,7 +55,7 @@ export class LoraGradients {
   async compute(sequences: readonly ArrayLike<number>[], options: GradientOptions = {}): Promise<BatchGradients> {
     const { executor, model } = this;
     const { ids, labels, weights, shape, predicted, documents } = layOutBatch(sequences, options.separatorId);
-    const depth = model.layers.length;
+    const depth = model.config.layers.length;
     const optionsOf = (layer: number): BlockOptions & { adapter: LoraAdapter } => {
       const gates = options.gates?.[layer];
       return { adapter: this.adapter, ...(gates && { gates }), ...(documents && { documents }) };
@@ -65,7 +65,7 @@ export class LoraGradients {
 
     const inputs: Float32Array[] = [executor.embed(model, ids)];
     for (let layer = 0; layer < depth; layer++) {
-      const feeds = executor.blockFeeds(model, layer, inputs[layer] ?? new Float32Array(0), shape, optionsOf(layer));
+      const feeds = await executor.blockFeeds(model, layer, inputs[layer] ?? new Float32Array(0), shape, optionsOf(layer));
       const results = await block.forward.run(feeds, this.outputMemory(`${layer}`, block.forward.graph, feeds));
       const [output] = block.forward.graph.outputs;
       inputs.push(float32Data(results.get(output?.name ?? ''), 'output'));
@@ -79,7 +79,7 @@ export class LoraGradients {
     let seed = gradient;
     for (let layer = depth - 1; layer >= 0; layer--) {
       const hidden = inputs[layer] ?? new Float32Array(0);
-      const feeds = executor.blockFeeds(model, layer, hidden, shape, optionsOf(layer));
+      const feeds = await executor.blockFeeds(model, layer, hidden, shape, optionsOf(layer));
       for (const name of this.recompute ? [] : graphs.savedNames) {
         const saved = this.buffers.get(`${layer} ${name}`);
         if (saved !== undefined) feeds.set(name, saved);

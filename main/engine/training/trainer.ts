@@ -1,7 +1,7 @@
 /** The step loop's one step, shared by pruning and recovery: gradients, clipping, AdamW, and a learning-rate schedule. */
 import type { LoraAdapter } from '../execution/adapter';
 import type { Executor, LayerGates } from '../execution/executor';
-import type { LoadedModel } from '../execution/loaded-model';
+import type { ExecutableModel } from '../execution/loaded-model';
 import { Adam, clipGradients } from './adam';
 import { flattenFactors, flattenGradients, LoraGradients, type GradientOptions } from './lora-gradients';
 
@@ -28,7 +28,7 @@ export class LoraTrainer {
 
   constructor(
     executor: Executor,
-    model: LoadedModel,
+    model: ExecutableModel,
     readonly adapter: LoraAdapter,
     private readonly options: TrainerOptions = {},
   ) {
