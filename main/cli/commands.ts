@@ -1,5 +1,6 @@
 /** All commands, in the order of the help. */
 import type { Command } from './command';
+import { bench } from './commands/bench';
 import { compress } from './commands/compress';
 import { example } from './commands/example';
 import { exportCommand } from './commands/export';
@@ -9,4 +10,4 @@ import { perplexity } from './commands/perplexity';
 import { runs } from './commands/runs';
 import { verify } from './commands/verify';
 
-export const commands: readonly Command[] = [example, inspect, compress, perplexity, generateCommand, exportCommand, verify, runs];
+export const commands: readonly Command[] = [example, inspect, compress, perplexity, generateCommand, exportCommand, verify, runs, bench];

@@ -23,6 +23,8 @@ export interface StartOptions {
 
 /** A built command line. */
 export interface CommandLine {
+  /** The script that node is started on. */
+  readonly script: string;
   run(argv: readonly string[], options?: StartOptions): Promise<Ended>;
   remove(): Promise<void>;
 }
@@ -34,10 +36,12 @@ export async function buildCommandLine(): Promise<CommandLine> {
     configFile: false, root, logLevel: 'warn',
     build: { ssr: join('main', 'cli.ts'), outDir: folder, target: 'node20.18', minify: false },
   });
+  const script = join(folder, 'cli.js');
   return {
+    script,
     run: (argv, { enter = [], environment = {}, onError } = {}) =>
       new Promise((resolve, reject) => {
-        const [program = process.execPath, ...rest] = [...enter, process.execPath, join(folder, 'cli.js'), ...argv];
+        const [program = process.execPath, ...rest] = [...enter, process.execPath, script, ...argv];
         const child = spawn(program, rest, { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
         let [stdout, stderr] = ['', ''];
         child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

@@ -21,7 +21,7 @@ const OPTIONS = {
   out: { type: 'string' }, ratio: { type: 'string' }, 'target-bytes': { type: 'string' }, recipe: { type: 'string' },
   data: { type: 'string', multiple: true }, ids: { type: 'string', multiple: true }, 'budget-tokens': { type: 'string' },
   seed: { type: 'string' }, mode: { type: 'string' }, format: { type: 'string', multiple: true }, dtype: { type: 'string' },
-  prompt: { type: 'string', multiple: true },
+  prompt: { type: 'string', multiple: true }, batch: { type: 'string' }, length: { type: 'string' },
 } as const;
 
 function recipe(...argv: string[]): Promise<Recipe> {
@@ -44,6 +44,11 @@ describe('a recipe from options', () => {
   it('keeps a colon that no number follows in the name of the file', async () => {
     const [source] = (await recipe('tiny', '--out', 'o', '--ratio', '0.2', '--data', 'part: one.txt')).sources;
     expect(source?.path).toBe(join(folder, 'part: one.txt'));
+  });
+
+  it('refuses texts of which none counts, and pieces too short to predict anything', async () => {
+    await expect(recipe('tiny', '--out', 'o', '--ratio', '0.2', '--data', 'a.txt:0', '--data', 'b.txt:0')).rejects.toMatchObject({ code: 'usage' });
+    await expect(recipe('tiny', '--out', 'o', '--ratio', '0.2', '--data', 'a.txt', '--length', '1')).rejects.toMatchObject({ code: 'usage' });
   });
 
   it('exports in every format that was asked for', async () => {

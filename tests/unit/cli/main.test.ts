@@ -42,7 +42,7 @@ describe('help', () => {
     const { status, stdout } = await shear(['--help']);
     expect(status).toBe(0);
     const names = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map((match) => match[1] ?? '');
-    expect(names).toEqual(['example', 'inspect', 'compress', 'perplexity', 'generate', 'export', 'verify', 'runs']);
+    expect(names).toEqual(['example', 'inspect', 'compress', 'perplexity', 'generate', 'export', 'verify', 'runs', 'bench']);
     for (const name of names) {
       const help = await shear([name, '--help']);
       expect(help.status).toBe(0);
@@ -61,6 +61,9 @@ describe('wrong usage', () => {
     [['perplexity', 'a'], 'Give either --text or --ids'],
     [['generate', 'a'], '--prompt is missing'],
     [['export', 'a', '--out', 'b'], '--format is missing'],
+    [['bench'], '"bench" needs one of step, forward, generate'],
+    [['bench', 'generate', '--against', 'pytorch'], 'is compared with llama.cpp, not with pytorch'],
+    [['bench', 'generate', '--batch', '2'], 'one text at a time'],
     [['runs', '--threads', '0'], '--threads needs a whole number'],
     [['inspect', 'a', '--colour', 'red'], "Unknown option '--colour'"],
   ])('%j ends with 2 and says what is wrong', async (argv, message) => {
