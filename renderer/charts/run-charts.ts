@@ -98,12 +98,12 @@ export function perplexityRows(rows: readonly PerplexityRow[]): readonly (readon
   return rows.map((row) => [row.source, figure(row.full), figure(row.pruned), figure(row.recovered)]);
 }
 
-/** What the knowledge map says: the place whose removal hurts most. */
+/** What the knowledge map says: the place whose removal hurts most, and whether such places are spared. */
 export function knowledgeSummary(view: RunView): string {
   const first = view.knowledge[0];
   if (first === undefined) return text.run.mapNone;
   const worst = view.knowledge.reduce((most, cell) => (cell.deviation > most.deviation ? cell : most), first);
-  return text.run.mapSummary(text.run.mapPlace(text.run[worst.part], worst.layer), worst.source, worst.deviation);
+  return text.run.mapSummary(text.run.mapPlace(text.run[worst.part], worst.layer), worst.source, worst.deviation, view.layers.some((layer) => layer.locked));
 }
 
 /** The knowledge table: a row for each text and layer. */

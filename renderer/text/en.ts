@@ -270,8 +270,9 @@ export const en = {
     perplexityNone: 'Appears when the full model is measured.',
     phases: { full: 'Full model', pruned: 'After removing', recovered: 'After recovery' },
     mapTitle: 'Knowledge map',
-    mapSummary: (place: string, source: string, deviation: number) =>
-      `Removing ${place} would hurt “${source}” most (${formatFigure(deviation)}). Parts with large numbers are kept whole.`,
+    mapSummary: (place: string, source: string, deviation: number, keptWhole: boolean) =>
+      `Removing ${place} would hurt “${source}” most (${formatFigure(deviation)}).` +
+      (keptWhole ? ' The parts with the largest numbers are kept whole.' : ''),
     mapNone: 'Appears when the parts are tried out one by one.',
     mapPlace: (part: string, layer: number) => `${part.toLowerCase()} of layer ${layer + 1}`,
     widthsTitle: 'What stays of each layer',

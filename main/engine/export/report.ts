@@ -33,7 +33,7 @@ export function renderReport(input: ReportInput): string {
 ${cards(result)}
 ${quality(result)}
 ${training(input.events)}
-${knowledge(input.events)}
+${knowledge(input.events, input.result.layers.some((layer) => layer.locked))}
 ${layers(result)}
 ${samples(result)}
 ${files(result)}
@@ -83,7 +83,7 @@ function training(events: readonly RunEvent[]): Markup {
 <details><summary>Show as a table</summary>${table('Loss at some of the steps', ['Step', 'Loss (nats a token)'], rows)}</details>`;
 }
 
-function knowledge(events: readonly RunEvent[]): Markup {
+function knowledge(events: readonly RunEvent[], keptWhole: boolean): Markup {
   const seen = events.flatMap((event) => (event.type === 'knowledge' ? [event] : []));
   if (seen.length === 0) return html``;
   const rowOf = ({ source, part }: (typeof seen)[number]): string => `${source}, ${part === 'mlp' ? 'feed-forward' : part}`;
@@ -99,7 +99,7 @@ function knowledge(events: readonly RunEvent[]): Markup {
     return event === undefined ? '' : event.deviation.toFixed(3);
   };
   const summary = 'How much each text suffers when one part of one layer is pruned alone; darker means more.';
-  return html`<h2>Where the knowledge sits</h2><p>${summary} Parts that suffer most were kept.</p>
+  return html`<h2>Where the knowledge sits</h2><p>${summary}${keptWhole ? ' The parts that matter most were kept whole.' : ''}</p>
 ${heatMap(summary, rows, columns, cells)}
 <details><summary>Show as a table</summary>${table('Rise of the loss (nats a token)', ['Layer', ...rows], columns.map((name, layer) => [name, ...rows.map((row) => value(layer, row))]))}</details>`;
 }

@@ -52,6 +52,12 @@ describe('the report', () => {
     for (const figure of ['25.48', '50.12', '28.78', '1,000,000', '840,000', '2 of 3', '20.1%', '1 h 1 min']) expect(page).toContain(figure);
   });
 
+  it('says that parts were kept whole only where some were', () => {
+    expect(renderReport(input)).toContain('kept whole');
+    const even = result.layers.map((layer) => ({ ...layer, locked: false }));
+    expect(renderReport({ ...input, result: { ...result, layers: even } })).not.toContain('kept whole');
+  });
+
   it('is whole without training, knowledge, samples or files', () => {
     const bare = renderReport({ ...input, events: [], result: { ...result, perplexities: [], samples: [], layers: [], exports: [] } });
     expect(bare).toContain('</html>');

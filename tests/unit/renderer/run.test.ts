@@ -49,6 +49,10 @@ describe('the folded view', () => {
       ),
     );
     expect(knowledgeSummary(view)).toContain('attention of layer 2');
+    // With equal widths in every layer no part is kept whole, however much it matters.
+    expect(knowledgeSummary(view)).not.toContain('kept whole');
+    const locked = events({ type: 'layer', layer: 1, kvHeads: 2, kvHeadsBefore: 2, ffn: 8, ffnBefore: 9, locked: true });
+    expect(knowledgeSummary(foldEvents(view, locked))).toContain('kept whole');
   });
 
   it('says how many texts are as good as before and which lost most', () => {
