@@ -66,7 +66,7 @@ function sizeFromArguments(args: Arguments): RecipeInput['size'] | undefined {
 /** Settings of a recipe's training with those that the options override, or undefined without options. */
 function trainingFromArguments(args: Arguments, written: unknown): Record<string, unknown> | undefined {
   const batch = args.number('batch', { least: 1, whole: true });
-  const length = args.number('length', { least: 1, whole: true });
+  const length = args.number('length', { least: 2, whole: true });
   if (batch === undefined && length === undefined) return undefined;
   const fields = typeof written === 'object' && written !== null ? written : {};
   return { ...fields, ...(batch === undefined ? {} : { batch }), ...(length === undefined ? {} : { length }) };

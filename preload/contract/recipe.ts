@@ -70,7 +70,8 @@ export const trainingSchema = v.object({
   /** Left out, it follows from the model's width (`defaultLearningRate`). */
   learningRate: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   batch: v.optional(positiveInteger, 4),
-  length: v.optional(positiveInteger, 256),
+  /** Tokens of a sequence; the first is not predicted, so one alone teaches nothing. */
+  length: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(2)), 256),
 });
 export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
 
@@ -98,7 +99,12 @@ export const recipeSchema = v.object({
   model: path,
   mode: v.optional(modeSchema, 'everywhere'),
   size: sizeSchema,
-  sources: v.pipe(v.array(sourceSchema), v.minLength(1), v.maxLength(64)),
+  sources: v.pipe(
+    v.array(sourceSchema),
+    v.minLength(1),
+    v.maxLength(64),
+    v.check((sources) => sources.some(({ weight }) => weight > 0), 'At least one text needs a weight above 0.'),
+  ),
   /** Training tokens of the whole run; 0 prunes without any training. */
   budgetTokens: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   seed: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(4294967295)), 0),
