@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { ggufToTokenizerConfig, ggufToTokenizerJson } from '../../main/engine/tokenizer/gguf-to-json';
 import { loadTokenizerFromGguf } from '../../main/engine/tokenizer/gguf-tokenizer';
@@ -78,6 +79,13 @@ describe("SmolLM2's ids on pieces of the measured texts", () => {
     expect(plain.encode(text)).toEqual(plainIds);
     expect(own.encode(text)).toEqual(smollmIds ?? plainIds);
     expect(own.decode(plainIds)).toBe(text);
+  });
+
+  test.each(['wiki.valid', 'web_c4', 'code_py', 'war'])('%s, whole: its golden ids as text give the same ids again', (name) => {
+    const bytes = readFileSync(path.join(import.meta.dirname, '..', 'data', 'smollm2', `${name}.ids.json.gz`));
+    const ids = JSON.parse(gunzipSync(bytes).toString('utf8')) as number[];
+    expect(ids.length).toBeGreaterThanOrEqual(16_384);
+    expect(plain.encode(plain.decode(ids))).toEqual(ids);
   });
 });
 
