@@ -4,7 +4,7 @@ import type { Executor } from '../execution/executor';
 import { CancelledError, UsageError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
 import { StreamDecoder } from '../tokenizer/stream-decoder';
-import { loadUsableModel, withExecutor, type UsableModel } from './use-model';
+import { withExecutor, withUsableModel, type UsableModel } from './use-model';
 
 export interface GeneratedText {
   /** The new text, without the prompt. */
@@ -25,7 +25,7 @@ export interface ContinueOptions {
 }
 
 /** Continues a prompt with a model in memory. Throws UsageError for a prompt longer than the model can read. */
-export async function continueText(executor: Executor, usable: UsableModel, prompt: string, options: ContinueOptions): Promise<GeneratedText> {
+export async function continueText(executor: Executor, usable: Omit<UsableModel, 'close'>, prompt: string, options: ContinueOptions): Promise<GeneratedText> {
   const { model, tokenizer, eosIds } = usable;
   const promptIds = tokenizer.encode(prompt, { special: true });
   const room = model.config.maxPositions - promptIds.length;
@@ -65,6 +65,8 @@ export async function continueText(executor: Executor, usable: UsableModel, prom
 export async function generateText(
   path: string, prompt: string, options: ContinueOptions & { readonly threads: number; readonly onProgress?: OnProgress },
 ): Promise<GeneratedText> {
-  const usable = await loadUsableModel(path, { signal: options.signal, onProgress: options.onProgress });
-  return withExecutor(options.threads, (executor) => continueText(executor, usable, prompt, options));
+  const { signal, onProgress, threads } = options;
+  return withUsableModel(path, { signal, onProgress }, (usable) =>
+    withExecutor(threads, (executor) => continueText(executor, usable, prompt, options)),
+  );
 }

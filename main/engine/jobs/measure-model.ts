@@ -4,7 +4,7 @@ import { readWholeText } from '../data/whole-text';
 import { measurePerplexity } from '../evaluation/perplexity';
 import { TextError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
-import { loadUsableModel, withExecutor, type UsableModel } from './use-model';
+import { withExecutor, withUsableModel, type UsableModel } from './use-model';
 
 /** What to measure on. Several texts are measured one after the other and count by their predicted tokens. */
 export type MeasureInput =
@@ -32,7 +32,10 @@ export interface MeasuredModel {
 
 /** Measures a model. Throws TextError when a text is shorter than two tokens, and what opening models and texts throws. */
 export async function measureModel(path: string, input: MeasureInput, options: MeasureOptions): Promise<MeasuredModel> {
-  const usable = await loadUsableModel(path, { signal: options.signal });
+  return withUsableModel(path, { signal: options.signal }, (usable) => measureUsable(usable, input, options));
+}
+
+async function measureUsable(usable: UsableModel, input: MeasureInput, options: MeasureOptions): Promise<MeasuredModel> {
   const window = Math.min(options.window, usable.model.config.maxPositions);
   const paths = input.kind === 'ids' ? [input.path] : input.paths;
   return withExecutor(options.threads, async (executor) => {

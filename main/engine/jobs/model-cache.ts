@@ -25,7 +25,9 @@ export class ModelCache {
     let found = this.kept.find((one) => one.path === path && one.changedMs === mtimeMs);
     if (found === undefined) {
       // Room first: the two old ones and the new one together may not fit into memory.
-      this.kept = this.kept.filter((one) => one.path !== path).slice(0, MOST_MODELS - 1);
+      const others = this.kept.filter((one) => one.path !== path);
+      await closeAll([...this.kept.filter((one) => one.path === path), ...others.slice(MOST_MODELS - 1)]);
+      this.kept = others.slice(0, MOST_MODELS - 1);
       found = { path, changedMs: mtimeMs, usable: loadUsableModel(path, { signal }) };
     }
     const chosen = found;
@@ -41,9 +43,18 @@ export class ModelCache {
 
   /** Lets everything go: a run needs the memory, or the program ends. */
   async clear(): Promise<void> {
+    const kept = this.kept;
     this.kept = [];
+    await closeAll(kept);
     const executor = this.executor;
     this.executor = null;
     if (executor !== null) await (await executor).dispose();
+  }
+}
+
+async function closeAll(kept: readonly Kept[]): Promise<void> {
+  for (const { usable } of kept) {
+    // A model that could not be loaded has closed its files itself.
+    await usable.then((loaded) => loaded.close(), () => undefined);
   }
 }

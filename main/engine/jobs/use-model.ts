@@ -1,8 +1,8 @@
-/** A model in memory with its tokenizer, for those who compute with it outside a run. */
+/** A model ready to compute with its tokenizer, for those who use it outside a run. */
 import { Executor } from '../execution/executor';
-import { loadModel, type LoadedModel } from '../execution/loaded-model';
+import { loadModel, streamModel, type ExecutableModel } from '../execution/loaded-model';
 import { openCheckpoint } from '../model/checkpoint';
-import { countParameters } from '../model/config';
+import { countLinearParameters, countParameters, type ModelConfig } from '../model/config';
 import { ResourceError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
 import type { Tokenizer } from '../tokenizer/tokenizer';
@@ -10,10 +10,12 @@ import { loadCheckpointTokenizer } from './checkpoint-tokenizer';
 import { availableMemoryBytes } from './machine';
 
 export interface UsableModel {
-  readonly model: LoadedModel;
+  readonly model: ExecutableModel;
   readonly tokenizer: Tokenizer;
   /** Ids that end a text, from every file that names one. */
   readonly eosIds: readonly number[];
+  /** Lets the model's files go. */
+  close(): Promise<void>;
 }
 
 export interface LoadOptions {
@@ -21,28 +23,55 @@ export interface LoadOptions {
   readonly onProgress?: OnProgress | undefined;
 }
 
+/** Room beside the weights for the runtime, a batch's hidden states and the logits of some tokens. */
+const WORKING_BYTES = 400e6;
+
 /**
- * Loads the weights and the tokenizer of a model.
- * @throws ResourceError before anything is read when the weights do not fit into memory.
+ * Opens a model with its tokenizer. Its weights are loaded where they fit into memory; else its layers are read from
+ * the file each time, which is slower and needs memory for one of them.
+ * @throws ResourceError before anything is read when not even that fits.
  */
 export async function loadUsableModel(path: string, options: LoadOptions = {}): Promise<UsableModel> {
   const checkpoint = await openCheckpoint(path);
   try {
-    const neededBytes = 4 * countParameters(checkpoint.config);
-    const availableBytes = availableMemoryBytes();
-    if (neededBytes > availableBytes) {
-      throw new ResourceError('memory', `This model needs ${(neededBytes / 1e9).toFixed(1)} GB of memory; ${(availableBytes / 1e9).toFixed(1)} GB is free.`, {
-        hint: 'Close other programs, or use a smaller model.',
-        details: { neededBytes, availableBytes },
-      });
-    }
     const tokenizer = await loadCheckpointTokenizer(checkpoint);
-    const { signal, onProgress } = options;
-    const model = await loadModel(checkpoint, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
-    return { model, tokenizer, eosIds: [...new Set([...checkpoint.config.eosIds, ...tokenizer.eosIds])] };
-  } finally {
+    const eosIds = [...new Set([...checkpoint.config.eosIds, ...tokenizer.eosIds])];
+    const availableBytes = availableMemoryBytes() - WORKING_BYTES;
+    if (4 * countParameters(checkpoint.config) <= availableBytes) {
+      const { signal, onProgress } = options;
+      const model = await loadModel(checkpoint, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
+      await checkpoint.close();
+      return { model, tokenizer, eosIds, close: () => Promise.resolve() };
+    }
+    requireStreamingMemory(checkpoint.config, availableBytes);
+    return { model: await streamModel(checkpoint), tokenizer, eosIds, close: () => checkpoint.close() };
+  } catch (error) {
     await checkpoint.close();
+    throw error;
   }
+}
+
+/** Opens a model for `work` and lets it go afterwards. */
+export async function withUsableModel<Value>(path: string, options: LoadOptions, work: (usable: UsableModel) => Promise<Value>): Promise<Value> {
+  const usable = await loadUsableModel(path, options);
+  try {
+    return await work(usable);
+  } finally {
+    await usable.close();
+  }
+}
+
+/** Two layers may be in memory at a time, one of them waiting to be freed, beside what is outside the layers. */
+function requireStreamingMemory(config: ModelConfig, availableBytes: number): void {
+  const layers = countLinearParameters(config);
+  const largest = Math.max(...config.layers.map((layer) => countLinearParameters({ ...config, layers: [layer] })));
+  const neededBytes = 4 * (countParameters(config) - layers + 2 * largest);
+  if (neededBytes <= availableBytes) return;
+  const [needed, available] = [neededBytes + WORKING_BYTES, availableBytes + WORKING_BYTES].map((bytes) => `${(bytes / 1e9).toFixed(1)} GB`);
+  throw new ResourceError('memory', `This model needs ${needed} of memory even when its layers are read one at a time; ${available} is free.`, {
+    hint: 'Close other programs, or use a smaller model.',
+    details: { neededBytes: neededBytes + WORKING_BYTES, availableBytes: availableBytes + WORKING_BYTES },
+  });
 }
 
 /** Gives an executor to `work` and frees it afterwards. */
