@@ -32,6 +32,9 @@ export function parseBytes(name: string, text: string): number {
   return bytes;
 }
 
+/** What this machine can compute on, and in words why not on the rest. Starts graphics drivers: about a second. */
+export { listDevices as computingDevices, type Device } from '../runtime/devices';
+
 /** Threads that a computation should use when nobody says otherwise. */
 export function defaultThreads(): number {
   return Math.max(1, availableParallelism());

@@ -1,6 +1,7 @@
 /** The devices that the runtime can compute on: the settings that it wants for each, and its errors in words. Knows no graph. */
 import type { InferenceSession } from 'onnxruntime-node';
 import type { DeviceName } from '../graph/op-rule';
+import { SessionError } from '../support/errors';
 
 export const DEVICE_NAMES = ['cpu', 'webgpu'] as const satisfies readonly DeviceName[];
 
@@ -41,16 +42,19 @@ const EXPLANATIONS: readonly (readonly [pattern: RegExp, words: string])[] = [
   [/backend not found|no available backend|not (supported|enabled) in this build|unknown .*provider/i, 'this build of the program has no support for it'],
 ];
 
-/** Why a device failed, as part of a sentence for people; the runtime's own first line where it is none that we know. */
+/** Why a device failed, as part of a sentence for people; the runtime's own words where they are none that we know. */
 export function explainDeviceError(error: unknown): string {
-  const message = messageOf(error);
+  const message = messageOf(error instanceof SessionError ? error.cause : error);
   const known = EXPLANATIONS.find(([pattern]) => pattern.test(message));
-  return known === undefined ? `it reports "${(message.split('\n')[0] ?? '').slice(0, 200)}"` : known[1];
+  if (known !== undefined) return known[1];
+  const [line = ''] = (message.split('Status Message: ').at(-1) ?? message).split('\n');
+  const withoutPlace = line.replace(/^\S+\.(cc|cpp|h):\d+ \S+ /, '');
+  return `it reports "${withoutPlace.trim().slice(0, 200)}"`;
 }
 
 /** What a user is told when the CPU takes over from a device that failed. */
 export function takeOverNote(device: DeviceName, error: unknown): string {
-  return `Computing on ${DEVICE_LABELS[device]} did not work: ${explainDeviceError(error)}. ${sentence(DEVICE_LABELS.cpu)} takes over, from where the work stands.`;
+  return `Computing on ${DEVICE_LABELS[device]} did not work: ${explainDeviceError(error)}. ${sentence(DEVICE_LABELS.cpu)} takes over.`;
 }
 
 /** The text of anything thrown. */

@@ -1,0 +1,190 @@
+/**
+ * What a device computes beside what the CPU computes, as a program of its own: drivers are found through environment
+ * variables that must be set before a process starts. Prints its findings as one line of JSON.
+ */
+import { argv, stdout } from 'node:process';
+import { createAdapter } from '../../main/engine/execution/adapter';
+import { Executor, type KeyValueCache } from '../../main/engine/execution/executor';
+import { loadModel, type LoadedModel } from '../../main/engine/execution/loaded-model';
+import { differentiate } from '../../main/engine/graph/autodiff';
+import { GraphBuilder } from '../../main/engine/graph/builder';
+import type { Graph } from '../../main/engine/graph/graph';
+import type { DeviceName } from '../../main/engine/graph/op-rule';
+import { openCheckpoint } from '../../main/engine/model/checkpoint';
+import { LINEAR_ROLES } from '../../main/engine/model/config';
+import { listDevices, type Device } from '../../main/engine/runtime/devices';
+import { float32, float32Data, Session, type RuntimeTensor, type SessionOptions } from '../../main/engine/runtime/session';
+import { Random } from '../../main/engine/support/random';
+import { flattenGradients, LoraGradients } from '../../main/engine/training/lora-gradients';
+import { deviceCases } from './device-cases';
+import type { GradientCase } from './gradient-check';
+
+/** What `compare MODEL` prints. Differences are relative to the largest number expected. */
+export interface Comparison {
+  readonly devices: readonly Device[];
+  /** The largest difference of results and gradients by case, or the error. */
+  readonly cases: Readonly<Record<string, number | string>>;
+  /** Differences of the logits of one token after others that are in the cache. */
+  readonly cached: number;
+  /** A step of LoRA training, done twice, so that memory and shaders of the first are used again; and its seconds. */
+  readonly training: { readonly losses: readonly [cpu: number, device: number]; readonly gradient: number; readonly seconds: readonly number[] };
+}
+
+/** What `take-over` prints. */
+export interface TakeOver {
+  readonly devices: readonly Device[];
+  /** Where a graph was meant to run when made, and where after a run that the device cannot do. */
+  readonly places: readonly DeviceName[];
+  readonly notes: readonly string[];
+  readonly result: readonly number[];
+  /** Errors with `strict`: where the device fails, and where it lacks an operator (of float64, which WebGPU has not). */
+  readonly strict: readonly [fails: string, lacks: string];
+}
+
+const ON_DEVICE: SessionOptions = { threads: 1, device: 'webgpu', strict: true };
+const ON_CPU: SessionOptions = { threads: 1 };
+
+/** Result and gradients of a case in float32, each against the CPU's. */
+async function compareCase(test: GradientCase): Promise<number> {
+  const builder = new GraphBuilder('float32');
+  const inputs = test.shapes.map((shape, index) => builder.input(`input${index}`, shape));
+  const result = test.build(builder, inputs);
+  const seed = builder.input('seed', result.shape);
+  const gradients = differentiate(builder, builder.build('case', [result]), new Map([[result, seed]]), inputs);
+  const graph = builder.build('case', [result, ...gradients.values()]);
+  const random = Random.fromSeed(7);
+  const domain = test.domain ?? ((sample: number) => sample);
+  const feeds = new Map(
+    graph.inputs.map(({ name, shape }): [string, RuntimeTensor] => {
+      const sizes = shape.map(Number);
+      const next = name === 'seed' ? () => random.nextNormal() : () => domain(random.nextNormal());
+      return [name, { type: 'float32', shape: sizes, data: Float32Array.from({ length: sizes.reduce((a, b) => a * b, 1) }, next) }];
+    }),
+  );
+  const run = async (options: SessionOptions): Promise<Map<string, RuntimeTensor>> => {
+    const session = await Session.create(graph, options);
+    try {
+      return await session.run(feeds);
+    } finally {
+      await session.dispose();
+    }
+  };
+  const expected = await run(ON_CPU);
+  const own = await run(ON_DEVICE);
+  return Math.max(...[...expected.keys()].map((name) => distance(float32Data(own.get(name), name), float32Data(expected.get(name), name))));
+}
+
+/** Largest difference relative to the largest expected number; infinite where lengths differ or a number is none. */
+function distance(own: Float32Array, expected: Float32Array): number {
+  if (own.length !== expected.length) return Number.POSITIVE_INFINITY;
+  let [difference, size] = [0, 1e-6];
+  for (let index = 0; index < expected.length; index++) {
+    const apart = Math.abs((own[index] ?? Number.NaN) - (expected[index] ?? Number.NaN));
+    difference = Number.isNaN(apart) ? Number.POSITIVE_INFINITY : Math.max(difference, apart);
+    size = Math.max(size, Math.abs(expected[index] ?? 0));
+  }
+  return difference / size;
+}
+
+/** Losses and LoRA gradients of two equal batches: the second time shows what a step costs once shaders are made. */
+async function train(model: LoadedModel, options: SessionOptions): Promise<{ loss: number; gradients: Float32Array; seconds: number[] }> {
+  const random = Random.fromSeed(3);
+  const adapter = createAdapter(model.config, { rank: 4, alpha: 8, targets: LINEAR_ROLES, random });
+  for (const factors of adapter.layers) for (const { b } of factors.values()) b.data.set(Float32Array.from(b.data, () => 0.05 * random.nextNormal()));
+  const batch = [0, 1].map(() => Int32Array.from({ length: 33 }, () => Math.floor(random.next() * model.config.vocabulary)));
+  const executor = await Executor.create(options);
+  try {
+    const gradients = new LoraGradients(executor, model, adapter);
+    const seconds: number[] = [];
+    let result: { loss: number; gradients: Float32Array } = { loss: Number.NaN, gradients: new Float32Array() };
+    for (let step = 0; step < 2; step++) {
+      const start = performance.now();
+      const own = await gradients.compute(batch);
+      result = { loss: own.loss, gradients: join(flattenGradients(adapter, own)) };
+      seconds.push((performance.now() - start) / 1000);
+    }
+    return { ...result, seconds };
+  } finally {
+    await executor.dispose();
+  }
+}
+
+function join(arrays: readonly Float32Array[]): Float32Array {
+  const joined = new Float32Array(arrays.reduce((sum, array) => sum + array.length, 0));
+  arrays.reduce((at, array) => (joined.set(array, at), at + array.length), 0);
+  return joined;
+}
+
+/** Logits of the sixth token, the five before it being in the cache, which is empty at first. */
+async function cachedLogits(model: LoadedModel, options: SessionOptions): Promise<Float32Array> {
+  const executor = await Executor.create(options);
+  try {
+    const cache: KeyValueCache = { layers: [], positions: 0 };
+    let hidden: Float32Array = new Float32Array();
+    for (const ids of [[1, 30, 40, 50, 60], [70]]) {
+      hidden = executor.embed(model, ids);
+      for (let layer = 0; layer < model.layers.length; layer++) hidden = await executor.forwardCached(model, layer, hidden, ids.length, cache);
+      cache.positions += ids.length;
+    }
+    return await executor.logits(model, hidden);
+  } finally {
+    await executor.dispose();
+  }
+}
+
+async function compare(modelPath: string): Promise<Comparison> {
+  const devices = await listDevices();
+  // As long as one session lives, the driver keeps its shaders; otherwise it would make them anew for each case.
+  const keeper = await Session.create(softmaxGraph(), ON_DEVICE);
+  const checkpoint = await openCheckpoint(modelPath);
+  try {
+    const cases: Record<string, number | string> = {};
+    for (const [name, test] of Object.entries(deviceCases)) {
+      cases[name] = await compareCase(test).catch(String);
+    }
+    const model = await loadModel(checkpoint);
+    const cached = distance(await cachedLogits(model, ON_DEVICE), await cachedLogits(model, ON_CPU));
+    const expected = await train(model, ON_CPU);
+    const own = await train(model, ON_DEVICE);
+    const gradient = distance(own.gradients, expected.gradients);
+    return { devices, cases, cached, training: { losses: [expected.loss, own.loss], gradient, seconds: own.seconds } };
+  } finally {
+    await checkpoint.close();
+    await keeper.dispose();
+  }
+}
+
+/** Gives the device what it cannot do: WebGPU's Softmax fails where there are no rows. */
+async function takeOver(): Promise<TakeOver> {
+  const devices = await listDevices();
+  const notes: string[] = [];
+  const feed = (rows: number): Map<string, RuntimeTensor> => new Map([['x', float32(new Float32Array(rows * 2), [rows, 2])]]);
+  const failing = await Session.create(softmaxGraph(), { threads: 1, device: 'webgpu', onNote: (note) => notes.push(note) });
+  const places = [failing.device];
+  try {
+    await failing.run(feed(0));
+    places.push(failing.device);
+    const result = [...float32Data((await failing.run(feed(1))).get('shares'), 'shares')];
+    const error = async (graph: Graph): Promise<string> => {
+      try {
+        const session = await Session.create(graph, ON_DEVICE);
+        await session.run(feed(0)).finally(() => session.dispose());
+        return '';
+      } catch (error) {
+        return String(error);
+      }
+    };
+    const strict = [await error(softmaxGraph()), await error(softmaxGraph('float64'))] as const;
+    return { devices, places, notes, result, strict };
+  } finally {
+    await failing.dispose();
+  }
+}
+
+function softmaxGraph(type: 'float32' | 'float64' = 'float32'): Graph {
+  const builder = new GraphBuilder(type);
+  return builder.build('shares', [builder.apply('Softmax', [builder.input('x', ['N', 2])], {}, 'shares')]);
+}
+
+const [mode, modelPath = ''] = argv.slice(2);
+stdout.write(`${JSON.stringify(mode === 'compare' ? await compare(modelPath) : await takeOver())}\n`);
