@@ -21,7 +21,8 @@ export interface RidgeOptions extends Watch {
 /**
  * The weights W [m, n] that minimise ||X W^T - Y||^2 + ridge mean(diag G) ||W - W0||^2 over the rows of X and Y, each
  * weighted as in the statistics: W (G + r I) = Y^T X + r W0, with G = X^T X [n, n], `cross` = Y^T X [m, n] and
- * r = ridge mean(diag G) (Hoerl and Kennard 1970; Golub and Van Loan, section 6.1.4).
+ * r = ridge mean(diag G) (Hoerl and Kennard 1970; Golub and Van Loan, section 6.1.4). Layers that share their inputs
+ * are solved at once by gathering their outputs side by side: the factor is then made once.
  *
  * Accuracy: that of a float64 Cholesky, relative error about n 2^-53 cond(G + r I), where the condition number is at
  * most n / ridge whatever G is; then rounded to float32. So with n = 14,336 and ridge 0.01 about 2e-6 at the very worst.
