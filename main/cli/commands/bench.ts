@@ -11,6 +11,9 @@ import { asBytes, asCount, asFigure, asPercent, columns } from '../words';
 
 const DEFAULT_ROUNDS = 5;
 
+const BUSY_WARNING =
+  'Other work was running, so these figures are rough. Peers whose threads wait by spinning lose most by it: only with --threads 1 are tokens per CPU-second comparable now.';
+
 const WORK_WORDS: Readonly<Record<BenchWork, string>> = {
   step: 'LoRA training steps',
   forward: 'forward passes',
@@ -97,6 +100,7 @@ function outcome(result: BenchResult): Outcome {
       ...(result.sameIds === null ? [] : [`Both wrote the same first ${asCount(result.sameIds.same)} of ${asCount(result.sameIds.of)} tokens.`]),
       `GEMM peak [${gemm.shape.join(' x ')}]: ${giga(gemm.flopsPerCpuSecond)} GFLOP per CPU-second, ${giga(gemm.flopsPerSecond)} GFLOP per second. One turn needs ${giga(result.flops)} GFLOP.`,
       `Load of the machine: ${load.before.toFixed(2)} before, ${load.after.toFixed(2)} after.`,
+      ...(result.isBusy ? [BUSY_WARNING] : []),
     ].join('\n'),
   };
 }

@@ -13,7 +13,7 @@ const sideSchema = v.object({
   firstLoss: v.nullable(v.number()), rounds: v.array(v.unknown()),
 });
 const resultSchema = v.object({
-  tokens: v.number(), flops: v.number(), ours: sideSchema, peer: v.nullable(sideSchema),
+  tokens: v.number(), flops: v.number(), isBusy: v.boolean(), ours: sideSchema, peer: v.nullable(sideSchema),
   ratio: v.nullable(v.object({ tokensPerCpuSecond: v.number(), tokensPerSecond: v.number(), peakBytes: v.number() })),
   gemm: v.object({ shape: v.array(v.number()), flopsPerCpuSecond: v.pipe(v.number(), v.minValue(1e6)) }),
 });

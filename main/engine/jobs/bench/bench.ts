@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { loadavg, tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readWholeText } from '../../data/whole-text';
 import { writeGgufModel } from '../../export/gguf-model';
@@ -25,6 +25,8 @@ import { GEMM_ROWS } from './serve';
 const REAL_MODEL = 'SmolLM2-135M-Instruct.Q4_1.gguf';
 /** Ids of text that stand before what `generate` writes. */
 const PROMPT_TOKENS = 32;
+/** As much of one processor may be busy on a machine that counts as quiet. */
+const QUIET_LOAD = 0.25;
 /** Batch and length of each work unless said otherwise; the length of `generate` is that of the new text. */
 export const BENCH_DEFAULTS: Readonly<Record<BenchWork, { readonly batch: number; readonly length: number }>> = {
   step: { batch: 4, length: 256 },
@@ -83,6 +85,8 @@ export interface BenchResult {
   readonly gemm: { readonly shape: readonly [number, number, number]; readonly flopsPerCpuSecond: number; readonly flopsPerSecond: number };
   /** Processes that wanted to run on this machine, averaged over a minute, before and after; ours are among those after. */
   readonly load: { readonly before: number; readonly after: number };
+  /** Whether other work took so much of the machine that the sides' threads had to wait for a processor. */
+  readonly isBusy: boolean;
 }
 
 /** The real model that `npm run real-model` installs, else the example that comes with the program. */
@@ -223,6 +227,7 @@ function summarise({ config }: Checkpoint, job: BenchJob, options: BenchOptions,
       flopsPerCpuSecond: product.tokensPerCpuSecond, flopsPerSecond: product.tokensPerSecond,
     },
     load,
+    isBusy: load.before + threads > availableParallelism() + QUIET_LOAD,
   };
 }
 
