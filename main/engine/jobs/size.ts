@@ -5,6 +5,7 @@
 import type { ExportTarget, Mode, Size } from '../../../preload/contract/recipe';
 import type { SizeForecast } from '../../../preload/contract/run';
 import { countLinearParameters, countParameters, type LayerShape, type ModelConfig } from '../model/config';
+import { fewestKept } from '../pruning/select';
 import { PlanError } from '../support/errors';
 import { programsThatOpen } from './opens-in';
 
@@ -170,8 +171,8 @@ function evenQueriesPerGroup(config: ModelConfig): number {
 }
 
 function planTotals(config: ModelConfig, goal: Goal): WidthBudget {
-  const channels = config.layers.reduce((sum, layer) => sum + Math.max(0, layer.ffn - MIN_CHANNELS), 0);
-  const groups = config.layers.reduce((sum, layer) => sum + layer.kvHeads - MIN_GROUPS, 0);
+  const channels = config.layers.reduce((sum, layer) => sum + layer.ffn - fewestKept(layer.ffn), 0);
+  const groups = config.layers.reduce((sum, layer) => sum + layer.kvHeads - fewestKept(layer.kvHeads), 0);
   const before = goal.measure(config);
   // What one channel and one group are worth in the goal's measure, biases included; groups may differ between layers.
   const channelWorth = before - goal.measure(withFirstLayer(config, (layer) => ({ ...layer, ffn: layer.ffn - 1 })));

@@ -26,29 +26,39 @@ export interface GroupDeviation {
 
 /** The full model's hidden states before every layer, and its losses. */
 export class KnowledgeProbe {
-  private readonly prefixes: Float32Array[] = [];
+  /** By batch, the hidden states before each layer. */
+  private readonly prefixes: Float32Array[][] = [];
   private fullLosses: readonly number[] = [];
-  private readonly windows: readonly ArrayLike<number>[];
-  private readonly tokensPerWindow: number;
+  private readonly batches: readonly (readonly ArrayLike<number>[])[];
+  private readonly length: number;
 
+  /** `batch` windows are computed at a time. */
   constructor(
     private readonly executor: Executor,
     private readonly model: LoadedModel,
     private readonly sources: readonly KnowledgeSource[],
+    batch: number,
   ) {
-    this.windows = sources.flatMap((source) => source.windows);
-    this.tokensPerWindow = (this.windows[0]?.length ?? 1) - 1;
+    const windows = sources.flatMap((source) => source.windows);
+    this.batches = Array.from({ length: Math.ceil(windows.length / batch) }, (_, index) => windows.slice(index * batch, (index + 1) * batch));
+    this.length = windows[0]?.length ?? 1;
   }
 
   /** Runs the full model once. Memory: 4 bytes x tokens x C x layers. */
   async prepare(signal?: AbortSignal): Promise<void> {
-    let hidden: Float32Array = this.executor.embed(this.model, Int32Array.from(this.windows.flatMap((window) => Array.from(window))));
-    for (let layer = 0; layer < this.model.layers.length; layer++) {
-      this.prefixes.push(hidden);
-      hidden = await this.executor.forwardBlock(this.model, layer, hidden, this.shape());
-      await breathe(signal);
+    const sums: number[] = [];
+    for (const windows of this.batches) {
+      const prefixes: Float32Array[] = [];
+      let hidden: Float32Array = this.executor.embed(this.model, Int32Array.from(windows.flatMap((window) => Array.from(window))));
+      for (let layer = 0; layer < this.model.layers.length; layer++) {
+        prefixes.push(hidden);
+        hidden = await this.executor.forwardBlock(this.model, layer, hidden, { batch: windows.length, length: this.length });
+        await breathe(signal);
+      }
+      this.prefixes.push(prefixes);
+      sums.push(...(await windowLosses(this.executor, this.model, hidden, windows, signal)));
     }
-    this.fullLosses = await this.lossesBySource(hidden, signal);
+    this.fullLosses = this.lossesBySource(sums);
   }
 
   /** Deviation of each source when only `kept` units of a group stay. */
@@ -58,26 +68,24 @@ export class KnowledgeProbe {
     const shape = shapeWith(full.shape, group, kept.length);
     const pruned: LoadedLayer = { shape, tensors: sliceTensors(full.tensors, group, kept) };
     const model = { ...this.model, layers: this.model.layers.map((other, index) => (index === layer ? pruned : other)) };
-    let hidden = this.prefixes[layer] ?? new Float32Array(0);
-    for (let index = layer; index < model.layers.length; index++) {
-      hidden = await this.executor.forwardBlock(model, index, hidden, this.shape());
-      await breathe(signal);
+    const sums: number[] = [];
+    for (const [index, windows] of this.batches.entries()) {
+      let hidden = this.prefixes[index]?.[layer] ?? new Float32Array(0);
+      for (let next = layer; next < model.layers.length; next++) {
+        hidden = await this.executor.forwardBlock(model, next, hidden, { batch: windows.length, length: this.length });
+        await breathe(signal);
+      }
+      sums.push(...(await windowLosses(this.executor, this.model, hidden, windows, signal)));
     }
-    const losses = await this.lossesBySource(hidden, signal);
-    return losses.map((loss, index) => loss - (this.fullLosses[index] ?? 0));
+    return this.lossesBySource(sums).map((loss, index) => loss - (this.fullLosses[index] ?? 0));
   }
 
-  private shape(): { batch: number; length: number } {
-    return { batch: this.windows.length, length: this.tokensPerWindow + 1 };
-  }
-
-  private async lossesBySource(hidden: Float32Array, signal?: AbortSignal): Promise<number[]> {
-    const sums = await windowLosses(this.executor, this.model, hidden, this.windows, signal);
+  private lossesBySource(sums: readonly number[]): number[] {
     let from = 0;
     return this.sources.map(({ windows }) => {
       const own = sums.slice(from, from + windows.length);
       from += windows.length;
-      return own.reduce((sum, loss) => sum + loss, 0) / (windows.length * this.tokensPerWindow);
+      return own.reduce((sum, loss) => sum + loss, 0) / (windows.length * (this.length - 1));
     });
   }
 }
@@ -118,9 +126,26 @@ export async function analyseKnowledge(
   return found;
 }
 
-/** Groups with the largest mean deviation, a share of all: they become unprunable (Algorithm 3, last lines). */
-export function mostSensitive(found: readonly GroupDeviation[], share: number): Set<number> {
-  const mean = ({ deviations }: GroupDeviation): number => deviations.reduce((sum, value) => sum + value, 0) / Math.max(1, deviations.length);
-  const order = [...found].sort((a, b) => mean(b) - mean(a) || a.group - b.group);
-  return new Set(order.slice(0, Math.floor(share * found.length)).map(({ group }) => group));
+/**
+ * Mean deviation when each unit of a group is removed alone: how the units of a group are ranked where they are few
+ * and gradients of gates mislead, as they do for key/value groups.
+ */
+export async function deviationsOfUnits(probe: KnowledgeProbe, group: UnitGroup, signal?: AbortSignal): Promise<number[]> {
+  const units = Array.from({ length: group.size }, (_, unit) => unit);
+  const found: number[] = [];
+  for (const unit of units) found.push(mean(await probe.deviationWithout(group, units.filter((other) => other !== unit), signal)));
+  return found;
+}
+
+/**
+ * Groups with the largest mean deviation, a share of all, the most sensitive first: they become unprunable
+ * (Algorithm 3, last lines).
+ */
+export function mostSensitive(found: readonly GroupDeviation[], share: number): number[] {
+  const order = [...found].sort((a, b) => mean(b.deviations) - mean(a.deviations) || a.group - b.group);
+  return order.slice(0, Math.floor(share * found.length)).map(({ group }) => group);
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }

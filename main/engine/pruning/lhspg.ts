@@ -13,7 +13,7 @@ import { PlanError } from '../support/errors';
 import { blendGates, openGates } from './gate-scores';
 import type { PruningBudget, PruningPlan } from './plan';
 import { scoreUnits } from './saliency';
-import { clustersFor, leastSalient } from './select';
+import { clustersFor, leastSalient, locksThatHold } from './select';
 import { shrinkUnit, type ShrinkingUnit } from './shrink';
 import type { UnitGroup } from './units';
 
@@ -23,10 +23,12 @@ const GATE_MEMORY = 0.95;
 export interface LhspgOptions {
   readonly settings: LorashearSettings;
   readonly budget: PruningBudget;
-  /** Indices of groups that are unprunable. */
-  readonly locked: ReadonlySet<number>;
+  /** Indices of groups that should stay whole, the most sensitive first; the last give way if too little is left. */
+  readonly locked: readonly number[];
   /** Scores of gates before training; updated by what training shows. */
   readonly gates: readonly LayerGates[];
+  /** Measured deviations of the units of some groups, which outrank any other score of theirs; null for the others. */
+  readonly measured?: readonly (ArrayLike<number> | null)[];
   readonly warmupSteps: number;
   /** Steps over all periods; 0 removes at once, without transfer. */
   readonly pruningSteps: number;
@@ -62,12 +64,16 @@ export async function runLhspg(
 
   for (let step = 0; step < warmupSteps; step++) await train((learningRate * (step + 1)) / warmupSteps);
 
-  const clusters = clustersFor(groups, options.budget, options.locked);
+  const locked = locksThatHold(groups, options.budget, options.locked);
+  const clusters = clustersFor(groups, options.budget, locked);
   const removed = groups.map(() => new Set<number>());
   const decidedBy = groups.map((group) => new Array<number>(group.size).fill(0));
   const periods = Math.max(1, Math.min(settings.periods, pruningSteps));
   for (let period = 0; period < periods; period++) {
-    const scores = scoreUnits(groups, { model, adapter, gates: options.gates }, settings.criteria);
+    const scores = scoreUnits(groups, { model, adapter, gates: options.gates }, settings.criteria, {
+      measured: options.measured ?? [],
+      counts: (group, unit) => !locked.has(group) && removed[group]?.has(unit) !== true,
+    });
     const redundant: ShrinkingUnit[] = [];
     scores.forEach((list, index) =>
       list.forEach((score, unit) => {
@@ -95,6 +101,8 @@ export async function runLhspg(
       }
     }
     if (steps === 0) for (const unit of redundant) shrinkUnit(model, adapter, unit, { stepsLeft: 1, epsilon: 0, rule: 'halfSpace' });
+    // What is gone stays gone: behind a closed gate no gradient reaches its LoRA rows, which training would else revive.
+    for (const { group, unit } of redundant) gates[group.layer]?.[group.part].fill(0, unit, unit + 1);
     mergeInPlace(model, adapter);
     trainer.resetOptimiser();
   }
@@ -106,7 +114,7 @@ export async function runLhspg(
       size,
       kept: Array.from({ length: size }, (_, unit) => unit).filter((unit) => removed[index]?.has(unit) !== true),
       scores: decidedBy[index] ?? [],
-      locked: options.locked.has(index),
+      locked: locked.has(index),
     })),
   };
 }

@@ -35,18 +35,29 @@ export interface SaliencyInputs {
   readonly gates: readonly LayerGates[];
 }
 
+export interface ScoreOptions {
+  /** Measured deviations of the units of some groups, which take the place of their scores. */
+  readonly measured?: readonly (ArrayLike<number> | null)[];
+  /** Whether a unit may still be pruned: the norms are over those alone. */
+  readonly counts?: (group: number, unit: number) => boolean;
+}
+
 /** Scores of every unit of every group, in the order of `groups`. */
 export function scoreUnits(
   groups: readonly UnitGroup[],
   inputs: SaliencyInputs,
   criteria: Readonly<Partial<Record<Criterion, number>>>,
+  options: ScoreOptions = {},
 ): Float64Array[] {
   const total = groups.map((group) => new Float64Array(group.size));
   for (const [name, weight] of Object.entries(criteria)) {
     if (weight === 0) continue;
     const scores = groups.map((group) => criterionScores(name, group, inputs));
-    for (const part of ['attention', 'mlp'] as const) addNormalised(total, scores, groups, part, weight);
+    for (const part of ['attention', 'mlp'] as const) addNormalised(total, scores, groups, part, weight, options.counts);
   }
+  options.measured?.forEach((deviations, index) => {
+    if (deviations !== null) total[index] = Float64Array.from(deviations);
+  });
   return total;
 }
 
@@ -62,10 +73,14 @@ function addNormalised(
   groups: readonly UnitGroup[],
   part: Part,
   weight: number,
+  counts: ScoreOptions['counts'] = () => true,
 ): void {
   let square = 0;
   groups.forEach((group, index) => {
-    if (group.part === part) for (const score of scores[index] ?? []) square += score * score;
+    if (group.part !== part) return;
+    scores[index]?.forEach((score, unit) => {
+      if (counts(index, unit)) square += score * score;
+    });
   });
   const scale = square === 0 ? 0 : weight / Math.sqrt(square);
   groups.forEach((group, index) => {

@@ -13,8 +13,26 @@ export interface Cluster {
 const KEPT_SHARE = 0.2;
 
 /**
+ * The locks that a budget leaves room for: all of them, or as many of the most sensitive as can be kept. `locked` is
+ * ordered by sensitivity, the highest first. Where all layers must end equal, no group can stay whole.
+ */
+export function locksThatHold(groups: readonly UnitGroup[], budget: PruningBudget, locked: readonly number[]): Set<number> {
+  if (budget.mode === 'everywhere') return new Set();
+  const held = new Set(locked);
+  for (const { part, remove } of partBudgets(budget)) {
+    const own = locked.filter((index) => groups[index]?.part === part);
+    while (removable(groups, part, held) < remove) {
+      const last = own.pop();
+      if (last === undefined) break;
+      held.delete(last);
+    }
+  }
+  return held;
+}
+
+/**
  * Clusters for a budget: each group alone where all layers must end equal, all unlocked groups of a part together
- * otherwise. Throws PlanError when locks leave too little to remove.
+ * otherwise. Throws PlanError when too little may be removed.
  */
 export function clustersFor(groups: readonly UnitGroup[], budget: PruningBudget, locked: ReadonlySet<number>): Cluster[] {
   if (budget.mode === 'everywhere') {
@@ -23,23 +41,33 @@ export function clustersFor(groups: readonly UnitGroup[], budget: PruningBudget,
       remove: group.size - (group.part === 'attention' ? budget.kvHeads : budget.ffn),
     }));
   }
-  return (['attention', 'mlp'] as const).map((part) => {
-    const members = groups.flatMap((group, index) => (group.part === part && !locked.has(index) ? [index] : []));
-    const remove = part === 'attention' ? budget.kvGroupsRemoved : budget.channelsRemoved;
-    const most = members.reduce((sum, index) => sum + (groups[index]?.size ?? 0) - fewestKept(groups[index]), 0);
+  return partBudgets(budget).map(({ part, remove }) => {
+    const most = removable(groups, part, locked);
     if (remove > most) {
-      throw new PlanError(`${remove} ${part} units should go, but only ${most} may.`, {
-        hint: 'Choose a larger size, or a smaller unprunable share.',
+      const name = part === 'attention' ? 'attention groups' : 'feed-forward channels';
+      throw new PlanError(`${remove} ${name} should go, but only ${most} may.`, {
+        hint: 'Choose a larger size.',
         details: { part, remove, most },
       });
     }
-    return { members, remove };
+    return { members: groups.flatMap((group, index) => (group.part === part && !locked.has(index) ? [index] : [])), remove };
   });
 }
 
+function partBudgets(budget: Extract<PruningBudget, { mode: 'quality' }>): { part: UnitGroup['part']; remove: number }[] {
+  return [
+    { part: 'attention', remove: budget.kvGroupsRemoved },
+    { part: 'mlp', remove: budget.channelsRemoved },
+  ];
+}
+
+function removable(groups: readonly UnitGroup[], part: UnitGroup['part'], locked: ReadonlySet<number>): number {
+  return groups.reduce((sum, group, index) => (group.part === part && !locked.has(index) ? sum + group.size - fewestKept(group.size) : sum), 0);
+}
+
 /** Fewest units that a group keeps when it competes with others. */
-export function fewestKept(group: UnitGroup | undefined): number {
-  return group === undefined ? 0 : Math.max(1, Math.ceil(group.size * KEPT_SHARE));
+export function fewestKept(size: number): number {
+  return Math.max(1, Math.ceil(size * KEPT_SHARE));
 }
 
 /**
@@ -63,7 +91,7 @@ export function leastSalient(
   for (const { group, unit } of candidates) {
     if (chosen.length === count) break;
     const rest = left.get(group) ?? 0;
-    if (!alone && rest <= fewestKept(groups[group])) continue;
+    if (!alone && rest <= fewestKept(groups[group]?.size ?? 0)) continue;
     left.set(group, rest - 1);
     chosen.push({ group, unit });
   }

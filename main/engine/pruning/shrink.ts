@@ -9,7 +9,7 @@ import { addProductRow } from '../execution/merge';
 import { isLinear } from './saliency';
 import type { UnitGroup } from './units';
 
-/** A unit that is being removed, with the norm that it had at the start of its period. */
+/** A unit that is being removed. */
 export interface ShrinkingUnit {
   readonly group: UnitGroup;
   readonly unit: number;
@@ -45,7 +45,8 @@ export function shrinkUnit(model: LoadedModel, adapter: LoraAdapter, { group, un
       square += (old[at] ?? 0) ** 2;
     }
   });
-  if (step.stepsLeft === 1 || projected < step.epsilon * square) for (const row of rows) row.fill(0);
+  // A unit that was projected to zero stays there: there is no half-space left that it could be in.
+  if (step.stepsLeft === 1 || square === 0 || projected < step.epsilon * square) for (const row of rows) row.fill(0);
   for (const factor of factorRows(adapter, group, unit)) factor.fill(0);
 }
 

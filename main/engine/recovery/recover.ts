@@ -7,6 +7,7 @@ import type { LoraAdapter } from '../execution/adapter';
 import type { Executor } from '../execution/executor';
 import type { ExecutableModel } from '../execution/loaded-model';
 import { measureWindows } from '../evaluation/perplexity';
+import { flattenFactors } from '../training/lora-gradients';
 import { LoraTrainer, scheduleShare } from '../training/trainer';
 import { mixShares } from './mix';
 
@@ -15,9 +16,9 @@ export interface RecoverySource {
   readonly name: string;
   readonly weight: number;
   readonly stage: 'pretraining' | 'instruction';
-  /** Held-back windows of equal length. */
-  readonly heldBack: readonly ArrayLike<number>[];
-  /** Mean loss of the full model on `heldBack`, in nats a token. */
+  /** Windows of equal length that are not trained on, by which the mix is steered and the best state is chosen. */
+  readonly validation: readonly ArrayLike<number>[];
+  /** Mean loss of the full model on `validation`, in nats a token. */
   readonly fullLoss: number;
 }
 
@@ -25,6 +26,8 @@ export interface RecoveryOptions {
   readonly settings: RecoverySettings;
   readonly steps: number;
   readonly learningRate: number;
+  /** Windows measured at a time. */
+  readonly batch: number;
   /** Draws a batch from sources with these shares, in the order of the sources. */
   readonly nextBatch: (shares: readonly number[]) => readonly ArrayLike<number>[];
   readonly signal: AbortSignal;
@@ -37,7 +40,10 @@ const WARMUP_SHARE = 0.05;
 /** A round whose mean loss is worse than the best by more than this, in nats, ends the stage. */
 const PATIENCE = 0.02;
 
-/** Trains `adapter` over `model` in place. Sources of weight 0 are measured but not trained on. */
+/**
+ * Trains `adapter` over `model` in place; it ends as it was after the round that measured best, at the start at worst.
+ * Sources of weight 0 are measured but not trained on.
+ */
 export async function recover(
   executor: Executor,
   model: ExecutableModel,
@@ -48,23 +54,27 @@ export async function recover(
   const { settings, signal } = options;
   const trainer = new LoraTrainer(executor, model, adapter);
   const rounds = planRounds(sources, options.steps, settings.rounds);
+  const best = new BestState(adapter);
+  const measure = async (): Promise<number[]> => {
+    const losses: number[] = [];
+    for (const { validation } of sources) {
+      losses.push((await measureWindows(executor, model, validation, { adapter, batch: options.batch, signal })).nll);
+    }
+    return losses;
+  };
 
   let done = 0;
-  let best = Number.POSITIVE_INFINITY;
   let stopped: string | null = null;
   for (const [round, { stage, steps }] of rounds.entries()) {
-    if (steps === 0 || stage === stopped) continue;
-    const losses: number[] = [];
-    for (const { heldBack } of sources) {
-      losses.push((await measureWindows(executor, model, heldBack, { adapter, signal })).nll);
-    }
-    const degradations = losses.map((loss, index) => loss - (sources[index]?.fullLoss ?? loss));
-    const mean = degradations.reduce((sum, value) => sum + value, 0) / degradations.length;
-    if (mean > best + PATIENCE) {
+    if (stage === stopped) continue;
+    const losses = await measure();
+    if (best.offer(losses) > PATIENCE) {
       stopped = stage;
+      best.restore();
+      trainer.resetOptimiser();
       continue;
     }
-    best = Math.min(best, mean);
+    const degradations = losses.map((loss, index) => loss - (sources[index]?.fullLoss ?? loss));
     const weights = sources.map((source) => (source.stage === stage ? source.weight : 0));
     const shares = mixShares(degradations, weights, settings);
     options.onRound({ round, step: done, shares, losses });
@@ -75,6 +85,38 @@ export async function recover(
       options.onStep({ done, total: options.steps, loss });
     }
   }
+  if (rounds.length === 0) return;
+  best.offer(await measure());
+  best.restore();
+}
+
+/** The adapter's factors as they were when the sources' mean loss was lowest. */
+class BestState {
+  private mean = Number.POSITIVE_INFINITY;
+  private readonly factors: Float32Array[];
+  private readonly kept: Float32Array[];
+
+  constructor(adapter: LoraAdapter) {
+    this.factors = flattenFactors(adapter);
+    this.kept = this.factors.map((values) => values.slice());
+  }
+
+  /** Keeps the present state if it is the best so far; returns by how much its mean loss is above the best. */
+  offer(losses: readonly number[]): number {
+    const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+    const above = mean - this.mean;
+    if (mean < this.mean) {
+      this.mean = mean;
+      this.factors.forEach((values, index) => this.kept[index]?.set(values));
+    }
+    return above;
+  }
+
+  restore(): void {
+    this.factors.forEach((values, index) => {
+      values.set(this.kept[index] ?? []);
+    });
+  }
 }
 
 interface Round {
@@ -82,11 +124,11 @@ interface Round {
   readonly steps: number;
 }
 
-/** Shares the steps out over stages by their number of sources, and within a stage evenly over its rounds. */
+/** Shares the steps out over stages by the weight of their sources, and within a stage evenly over its rounds. */
 function planRounds(sources: readonly RecoverySource[], steps: number, roundsPerStage: number): Round[] {
-  const trained = sources.filter((source) => source.weight > 0);
-  const instructions = trained.filter((source) => source.stage === 'instruction').length;
-  const instructionSteps = Math.round((steps * instructions) / Math.max(1, trained.length));
+  const weightOf = (stage: Round['stage']): number => sources.reduce((sum, source) => (source.stage === stage ? sum + source.weight : sum), 0);
+  const [text, instructions] = [weightOf('pretraining'), weightOf('instruction')];
+  const instructionSteps = text + instructions === 0 ? 0 : Math.round((steps * instructions) / (text + instructions));
   const stages = [
     { stage: 'pretraining', steps: steps - instructionSteps },
     { stage: 'instruction', steps: instructionSteps },

@@ -2,6 +2,7 @@
 import type { LoraAdapter } from '../execution/adapter';
 import type { Executor, LayerGates } from '../execution/executor';
 import type { ExecutableModel } from '../execution/loaded-model';
+import { SessionError } from '../support/errors';
 import { Adam, clipGradients } from './adam';
 import { flattenFactors, flattenGradients, LoraGradients, type GradientOptions } from './lora-gradients';
 
@@ -74,7 +75,13 @@ export class LoraTrainer {
   }
 
   private update(gradients: readonly Float32Array[], learningRate: number): void {
-    clipGradients(gradients, CLIP_NORM);
+    const norm = clipGradients(gradients, CLIP_NORM);
+    if (!Number.isFinite(norm)) {
+      throw new SessionError('The training went out of bounds: its numbers became too large.', {
+        hint: `Use a lower learning rate than ${learningRate.toPrecision(2)}.`,
+        details: { learningRate },
+      });
+    }
     this.adam.step(gradients, learningRate);
   }
 }

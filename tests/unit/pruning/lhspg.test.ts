@@ -33,7 +33,7 @@ describe('LHSPG', () => {
     const plan = await runLhspg(executor, model, adapter, groups, {
       settings: { ...v.parse(lorashearSchema, {}), ...settings },
       budget,
-      locked: new Set(),
+      locked: [],
       gates,
       warmupSteps: Math.min(2, steps),
       pruningSteps: steps,
@@ -49,6 +49,17 @@ describe('LHSPG', () => {
     const { model, plan } = await prune({ shrink }, { mode: 'everywhere', kvHeads: 3, ffn: 17 });
     const sliced = applyPlan(model, findUnitGroups(model.config), plan);
     expect(sliced.config.layers).toEqual([{ heads: 3, kvHeads: 3, ffn: 17 }, { heads: 3, kvHeads: 3, ffn: 17 }]);
+    const run = (of: LoadedModel): Promise<Float32Array> =>
+      executor.forwardBlocks(of, executor.embed(of, SEQUENCES[0] ?? []), { batch: 1, length: 12 });
+    const [zeroed, small] = [await run(model), await run(sliced)];
+    zeroed.forEach((value, at) => {
+      expect(Math.abs(value - (small[at] ?? Number.NaN)) <= 1e-5).toBe(true);
+    });
+  });
+
+  it('keeps units gone that went in an earlier period, heads too', async () => {
+    const { model, plan } = await prune({ periods: 3 }, { mode: 'everywhere', kvHeads: 1, ffn: 6 }, 12);
+    const sliced = applyPlan(model, findUnitGroups(model.config), plan);
     const run = (of: LoadedModel): Promise<Float32Array> =>
       executor.forwardBlocks(of, executor.embed(of, SEQUENCES[0] ?? []), { batch: 1, length: 12 });
     const [zeroed, small] = [await run(model), await run(sliced)];
@@ -118,6 +129,9 @@ describe('LHSPG', () => {
     factors.b.data[0] = -3 / adapter.scale;
     up.data.fill(0, 0, 32);
     shrinkUnit(model, adapter, { group, unit: 0 }, { stepsLeft: 10, epsilon: 0, rule: 'halfSpace' });
+    expect(Math.hypot(...gate.data.subarray(0, 32))).toBe(0);
+    factors.b.data[0] = 0.5;
+    shrinkUnit(model, adapter, { group, unit: 0 }, { stepsLeft: 9, epsilon: 0, rule: 'halfSpace' });
     expect(Math.hypot(...gate.data.subarray(0, 32))).toBe(0);
   });
 });

@@ -29,14 +29,15 @@ describe('dynamic recovery', () => {
     await recover(
       executor, model, adapter,
       [
-        { name: 'text', weight: 1, stage: 'pretraining', heldBack: heldBack.text, fullLoss: 1 },
-        { name: 'tasks', weight: 1, stage: 'instruction', heldBack: heldBack.tasks, fullLoss: 1 },
-        { name: 'only measured', weight: 0, stage: 'pretraining', heldBack: heldBack.tasks, fullLoss: 1 },
+        { name: 'text', weight: 1, stage: 'pretraining', validation: heldBack.text, fullLoss: 1 },
+        { name: 'tasks', weight: 1, stage: 'instruction', validation: heldBack.tasks, fullLoss: 1 },
+        { name: 'only measured', weight: 0, stage: 'pretraining', validation: heldBack.tasks, fullLoss: 1 },
       ],
       {
         settings: { ...v.parse(recoverySchema, {}), rounds: 2 },
         steps: 20,
         learningRate: 1e-2,
+        batch: 2,
         nextBatch: (shares) => {
           drawn.push([...shares]);
           return (shares[0] ?? 0) > 0 ? [block(3), block(3)] : [block(5), block(5)];
@@ -55,14 +56,35 @@ describe('dynamic recovery', () => {
     expect((await measureWindows(executor, model, heldBack.tasks, { adapter })).nll).toBeLessThan(before);
   });
 
+  it('hands back the best state that it measured, never one worse than it began with', async () => {
+    const model = await loadModel(tinyView(tinyConfig(), 5));
+    const adapter = createAdapter(model.config, { rank: 4, alpha: 8, targets: LINEAR_ROLES, random: Random.fromSeed(1) });
+    const before = (await measureWindows(executor, model, [block(3)], {})).nll;
+    let steps = 0;
+    await recover(executor, model, adapter, [{ name: 'text', weight: 1, stage: 'pretraining', validation: [block(3)], fullLoss: 1 }], {
+      settings: v.parse(recoverySchema, {}),
+      steps: 12,
+      // Far too fast: every round ends worse than the start.
+      learningRate: 1,
+      batch: 2,
+      nextBatch: () => [block(7), block(11)],
+      signal: new AbortController().signal,
+      onStep: () => steps++,
+      onRound: () => undefined,
+    });
+    expect(steps).toBeLessThan(12);
+    expect((await measureWindows(executor, model, [block(3)], { adapter })).nll).toBeLessThanOrEqual(before + 1e-6);
+  });
+
   it('does nothing without steps', async () => {
     const model = await loadModel(tinyView(tinyConfig(), 5));
     const adapter = createAdapter(model.config, { rank: 2, alpha: 4, targets: LINEAR_ROLES, random: Random.fromSeed(1) });
     let rounds = 0;
-    await recover(executor, model, adapter, [{ name: 'text', weight: 1, stage: 'pretraining', heldBack: [block(3)], fullLoss: 1 }], {
+    await recover(executor, model, adapter, [{ name: 'text', weight: 1, stage: 'pretraining', validation: [block(3)], fullLoss: 1 }], {
       settings: v.parse(recoverySchema, {}),
       steps: 0,
       learningRate: 1e-2,
+      batch: 2,
       nextBatch: () => [],
       signal: new AbortController().signal,
       onStep: () => undefined,

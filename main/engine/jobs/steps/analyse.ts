@@ -2,17 +2,21 @@
 import { createAdapter } from '../../execution/adapter';
 import { LINEAR_ROLES } from '../../model/config';
 import { scoreGates } from '../../pruning/gate-scores';
-import { analyseKnowledge, KnowledgeProbe, mostSensitive, type KnowledgeSource } from '../../pruning/knowledge';
+import { analyseKnowledge, deviationsOfUnits, KnowledgeProbe, mostSensitive, type KnowledgeSource } from '../../pruning/knowledge';
 import { scoreUnits } from '../../pruning/saliency';
-import { findUnitGroups } from '../../pruning/units';
+import { findUnitGroups, type UnitGroup } from '../../pruning/units';
 import { Random } from '../../support/random';
+import { firstTarget } from '../estimate';
+import { planWidths, type WidthBudget } from '../size';
 import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '../step';
-import { createSampler, drawRows, loadFullModel, readSources } from './shared';
+import { blockLength, createSampler, drawRows, loadFullModel, readSources } from './shared';
 import { ANALYSIS_FILE, type Analysis, type BlockSource } from './stage-files';
 
 /** Sequences over which gate gradients are averaged: the order of channels settles at about this many. */
 const SCORING_SEQUENCES = 64;
+/** Most units of attention that are tried one by one; each costs half a pass over the windows. */
+const MAX_MEASURED_UNITS = 256;
 /** Tokens of all sources together on which each node group is tried. */
 const MAX_ANALYSIS_TOKENS = 4096;
 
@@ -33,7 +37,9 @@ export const analyseStep: Step = {
       const windows = analysisWindows(context, sources);
       const windowCount = windows.reduce((sum, source) => sum + source.windows.length, 0);
       const scoringCost = 6 * sequences.length;
-      const total = scoringCost + 0.5 * groups.length * windowCount;
+      const unitGroups = groupsToMeasure(groups, planWidths(model.config, recipe.size, recipe.mode, firstTarget(recipe)));
+      const unitCount = [...unitGroups].reduce((sum, group) => sum + group.size, 0);
+      const total = scoringCost + 0.5 * (groups.length + unitCount) * windowCount;
       const gates = await scoreGates(executor, model, adapter, sequences, {
         signal,
         onProgress: ({ done }) => {
@@ -42,7 +48,7 @@ export const analyseStep: Step = {
       });
 
       const scores = scoreUnits(groups, { model, adapter, gates }, recipe.method.criteria);
-      const probe = new KnowledgeProbe(executor, model, windows);
+      const probe = new KnowledgeProbe(executor, model, windows, recipe.training.batch);
       await probe.prepare(signal);
       const deviations = await analyseKnowledge(probe, groups, scores, {
         ratio: recipe.method.analysisRatio,
@@ -57,18 +63,34 @@ export const analyseStep: Step = {
           report({ done: scoringCost + 0.5 * done * windowCount, total });
         },
       });
+      const unitDeviations: (number[] | null)[] = [];
+      let measured = groups.length;
+      for (const group of groups) {
+        const isMeasured = unitGroups.has(group);
+        unitDeviations.push(isMeasured ? await deviationsOfUnits(probe, group, signal) : null);
+        if (isMeasured) measured += group.size;
+        report({ done: scoringCost + 0.5 * measured * windowCount, total });
+      }
       const analysis: Analysis = {
         gates: gates.map(({ attention, mlp }) => ({ attention: Array.from(attention), mlp: Array.from(mlp) })),
         deviations: deviations.map(({ group, deviations: found }) => ({ group, deviations: [...found] })),
-        locked: [...mostSensitive(deviations, recipe.method.unprunableShare)],
+        unitDeviations,
+        locked: mostSensitive(deviations, recipe.method.unprunableShare),
       };
       await context.folder.writeJson(ANALYSIS_FILE, analysis);
     }),
 };
 
-/** The first training blocks of each source: held-back ones stay unseen by every decision. */
+/** The groups whose units are tried one by one: those of attention, if any must go and they are few enough. */
+function groupsToMeasure(groups: readonly UnitGroup[], budget: WidthBudget): Set<UnitGroup> {
+  const attention = groups.filter(({ part }) => part === 'attention');
+  const units = attention.reduce((sum, group) => sum + group.size, 0);
+  return new Set(budget.kvGroupsRemoved > 0 && units <= MAX_MEASURED_UNITS ? attention : []);
+}
+
+/** The first training blocks of each source: the others stay unseen by what is decided here. */
 function analysisWindows({ recipe }: RunContext, sources: readonly BlockSource[]): KnowledgeSource[] {
-  const length = sources[0]?.training[0]?.length ?? 1;
+  const length = blockLength(sources);
   const perSource = Math.min(recipe.method.analysisTokens, MAX_ANALYSIS_TOKENS / sources.length);
   const count = Math.max(1, Math.floor(perSource / length));
   return sources.map(({ name, training }) => ({ name, windows: training.slice(0, count) }));

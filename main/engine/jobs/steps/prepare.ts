@@ -1,4 +1,4 @@
-/** Prepare: opens the model and turns each source into blocks of token ids, some of them held back for measuring. */
+/** Prepare: opens the model and turns each source into blocks of token ids, some of them kept from training. */
 import { loadCheckpointTokenizer } from '../checkpoint-tokenizer';
 import { readIdsBlocks, readTextBlocks } from '../../data/token-source';
 import { splitHeldBack } from '../../data/packing';
@@ -7,8 +7,8 @@ import type { Step } from '../step';
 import { withCheckpoint } from './shared';
 import { BLOCKS_FILE, type BlockSource } from './stage-files';
 
-/** Held-back tokens of a source beyond which measuring gets no more certain, only slower. */
-const MAX_HELD_BACK_TOKENS = 4096;
+/** Tokens of a source not trained on, beyond which measuring gets no more certain, only slower. */
+const MAX_HELD_BACK_TOKENS = 8192;
 /** Tokens read of each source at least, however small the budget. */
 const MIN_TOKENS = 65_536;
 
@@ -34,18 +34,22 @@ export const prepareStep: Step = {
             : await readTextBlocks(source.path, tokenizer, { ...options, onProblem });
         if (leftOut > 0) context.emit({ type: 'note', text: `${source.name}: ${leftOut} rows could not be used and were left out.` });
         if (blocks.length < 2) {
-          throw new TextError(`"${source.name}" has too little text: ${blocks.length * length} tokens fill ${blocks.length} blocks of ${length}, and 2 are needed.`, {
+          throw new TextError(`"${source.name}" has too little text: it fills ${blocks.length} of the pieces of ${length} tokens that the model reads at a time, and 2 are needed.`, {
             hint: 'Add more text to it, leave it out, or use a smaller text length.',
             details: { file: source.path, blocks: blocks.length, length },
           });
         }
         const share = Math.min(recipe.recovery.heldBackShare, MAX_HELD_BACK_TOKENS / (blocks.length * length));
-        const { training, heldBack } = splitHeldBack(blocks, share, recipe.seed + index);
+        const { training, heldBack: kept } = splitHeldBack(blocks, share, recipe.seed + index);
+        // Of a text too short for two such parts, one serves both ends.
+        const validation = kept.length === 1 ? kept : kept.filter((_, at) => at % 2 === 1);
+        const heldBack = kept.length === 1 ? kept : kept.filter((_, at) => at % 2 === 0);
         sources.push({
           name: source.name,
           weight: source.weight,
           stage: source.stage,
           training: training.map((ids) => Array.from(ids)),
+          validation: validation.map((ids) => Array.from(ids)),
           heldBack: heldBack.map((ids) => Array.from(ids)),
         });
       }

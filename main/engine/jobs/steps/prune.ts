@@ -13,7 +13,7 @@ import { firstTarget } from '../estimate';
 import { planWidths } from '../size';
 import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '../step';
-import { createSampler, drawRows, learningRateFor, loadFullModel, measureSources, readSources, stepBudget } from './shared';
+import { blockLength, createSampler, drawRows, learningRateFor, loadFullModel, measureSources, readSources, stepBudget } from './shared';
 import { ANALYSIS_FILE, analysisSchema, PLAN_FILE, PRUNED_MEASURE_FILE } from './stage-files';
 import { saveStageModel } from './stage-model';
 
@@ -29,7 +29,7 @@ export const pruneStep: Step = {
       const analysis = await folder.readJson(ANALYSIS_FILE, analysisSchema);
       const model = await loadFullModel(context);
       const groups = findUnitGroups(model.config);
-      const steps = stepBudget(recipe);
+      const steps = stepBudget(recipe, blockLength(sources));
       const adapter = createAdapter(model.config, {
         rank: recipe.training.rank,
         alpha: recipe.training.alpha,
@@ -40,8 +40,8 @@ export const pruneStep: Step = {
       const plan = await runLhspg(executor, model, adapter, groups, {
         settings: recipe.method,
         budget: planWidths(model.config, recipe.size, recipe.mode, firstTarget(recipe)),
-        // Equal widths in every layer leave no layer out, however much it matters.
-        locked: recipe.mode === 'quality' ? new Set(analysis.locked) : new Set(),
+        locked: analysis.locked,
+        measured: analysis.unitDeviations,
         gates: analysis.gates.map(({ attention, mlp }) => ({ attention: Float32Array.from(attention), mlp: Float32Array.from(mlp) })),
         warmupSteps: steps.warmup,
         pruningSteps: steps.pruning,

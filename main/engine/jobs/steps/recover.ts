@@ -6,8 +6,8 @@ import { recover } from '../../recovery/recover';
 import { Random } from '../../support/random';
 import { withExecutor } from '../use-model';
 import type { Step } from '../step';
-import { createSampler, drawRows, learningRateFor, readSources, stepBudget } from './shared';
-import { MEASURE_FILE, measureSchema } from './stage-files';
+import { blockLength, createSampler, drawRows, learningRateFor, readSources, stepBudget } from './shared';
+import { measureSchema, VALIDATION_FILE } from './stage-files';
 import { loadStageModel, saveStageModel } from './stage-model';
 
 export const recoverStep: Step = {
@@ -16,9 +16,9 @@ export const recoverStep: Step = {
     withExecutor(context.threads, async (executor) => {
       const { recipe, folder, signal } = context;
       const sources = await readSources(context);
-      const full = await folder.readJson(MEASURE_FILE, measureSchema);
+      const full = await folder.readJson(VALIDATION_FILE, measureSchema);
       const model = await loadStageModel(folder, 'pruned');
-      const { recovery: steps } = stepBudget(recipe);
+      const { recovery: steps } = stepBudget(recipe, blockLength(sources));
       const { rank, alpha, batch } = recipe.training;
       const adapter = createAdapter(model.config, { rank, alpha, targets: LINEAR_ROLES, random: Random.fromSeed(recipe.seed + 2) });
       const sampler = createSampler(sources, recipe.seed + 3);
@@ -26,16 +26,17 @@ export const recoverStep: Step = {
         executor,
         model,
         adapter,
-        sources.map(({ name, weight, stage, heldBack }, index) => ({
+        sources.map(({ name, weight, stage, validation }, index) => ({
           name,
           weight,
           stage,
-          heldBack,
+          validation,
           fullLoss: full.losses[index]?.nll ?? 0,
         })),
         {
           settings: recipe.recovery,
           steps,
+          batch,
           learningRate: learningRateFor(recipe, model.config.hidden),
           signal,
           nextBatch: (shares) => {

@@ -30,6 +30,35 @@ export async function readSources(context: RunContext): Promise<readonly BlockSo
   return (await context.folder.readJson(BLOCKS_FILE, blocksSchema)).sources;
 }
 
+/** Which blocks of a source are measured. */
+export type MeasuredBlocks = 'heldBack' | 'validation';
+
+/** Mean loss of each source on some of its blocks that are not trained on. */
+export async function measureBlocks(
+  context: RunContext,
+  executor: Executor,
+  model: LoadedModel,
+  blocks: MeasuredBlocks,
+  report: OnProgress,
+): Promise<Measure> {
+  const sources = await readSources(context);
+  const losses: Measure['losses'] = [];
+  const total = sources.reduce((sum, source) => sum + source[blocks].length, 0);
+  let before = 0;
+  for (const source of sources) {
+    const { nll, tokens } = await measureWindows(executor, model, source[blocks], {
+      batch: context.recipe.training.batch,
+      signal: context.signal,
+      onProgress: ({ done }) => {
+        report({ done: before + done, total });
+      },
+    });
+    before += source[blocks].length;
+    losses.push({ source: source.name, nll, tokens });
+  }
+  return { losses };
+}
+
 /** Mean loss of each source on its held-back blocks; tells each as a perplexity event. */
 export async function measureSources(
   context: RunContext,
@@ -38,22 +67,9 @@ export async function measureSources(
   phase: Phase,
   report: OnProgress,
 ): Promise<Measure> {
-  const sources = await readSources(context);
-  const losses: Measure['losses'] = [];
-  const total = sources.reduce((sum, { heldBack }) => sum + heldBack.length, 0);
-  let before = 0;
-  for (const { name, heldBack } of sources) {
-    const { nll, tokens, perplexity } = await measureWindows(executor, model, heldBack, {
-      signal: context.signal,
-      onProgress: ({ done }) => {
-        report({ done: before + done, total });
-      },
-    });
-    before += heldBack.length;
-    losses.push({ source: name, nll, tokens });
-    context.emit({ type: 'perplexity', phase, source: name, step: 0, perplexity });
-  }
-  return { losses };
+  const measure = await measureBlocks(context, executor, model, 'heldBack', report);
+  for (const { source, nll } of measure.losses) context.emit({ type: 'perplexity', phase, source, step: 0, perplexity: Math.exp(nll) });
+  return measure;
 }
 
 /** How the token budget is shared out, in optimiser steps. */
@@ -63,11 +79,17 @@ export interface StepBudget {
   readonly recovery: number;
 }
 
-export function stepBudget({ budgetTokens, training, method }: Recipe): StepBudget {
-  const steps = Math.floor(budgetTokens / (training.batch * training.length));
+/** `length` is the blocks' own: shorter than the recipe's where the model reads less. */
+export function stepBudget({ budgetTokens, training, method }: Recipe, length: number): StepBudget {
+  const steps = Math.floor(budgetTokens / (training.batch * length));
   const warmup = Math.round(steps * method.warmupShare);
   const pruning = Math.min(steps - warmup, Math.round(steps * method.pruningShare));
   return { warmup, pruning, recovery: steps - warmup - pruning };
+}
+
+/** Ids of a training block. */
+export function blockLength(sources: readonly BlockSource[]): number {
+  return sources[0]?.training[0]?.length ?? 1;
 }
 
 /** The recipe's learning rate, or the one that fits the model's width. */

@@ -11,6 +11,9 @@ export const blocksSchema = v.object({
       weight: v.number(),
       stage: v.picklist(['pretraining', 'instruction']),
       training: v.array(v.array(v.number())),
+      /** Steers recovery; never trained on. */
+      validation: v.array(v.array(v.number())),
+      /** Makes the figures of the result; neither trained on nor used for any decision. */
       heldBack: v.array(v.array(v.number())),
     }),
   ),
@@ -20,9 +23,11 @@ export type BlockSource = Blocks['sources'][number];
 
 export const MEASURE_FILE = 'measure.json';
 export const PRUNED_MEASURE_FILE = 'pruned-measure.json';
+const lossesSchema = v.array(v.object({ source: v.string(), nll: v.number(), tokens: v.number() }));
 /** Mean loss of each source on its held-back blocks, in nats a token, in the order of the sources. */
-export const measureSchema = v.object({ losses: v.array(v.object({ source: v.string(), nll: v.number(), tokens: v.number() })) });
+export const measureSchema = v.object({ losses: lossesSchema });
 export type Measure = v.InferOutput<typeof measureSchema>;
+export const VALIDATION_FILE = 'validation.json';
 
 export const ANALYSIS_FILE = 'analysis.json';
 export const analysisSchema = v.object({
@@ -30,7 +35,9 @@ export const analysisSchema = v.object({
   gates: v.array(v.object({ attention: v.array(v.number()), mlp: v.array(v.number()) })),
   /** Rise of each source's loss when a node group is pruned alone, in the order of the unit groups. */
   deviations: v.array(v.object({ group: v.number(), deviations: v.array(v.number()) })),
-  /** Indices of unprunable groups. */
+  /** Mean deviations when each unit of a group is removed alone; null where they were not measured. */
+  unitDeviations: v.array(v.nullable(v.array(v.number()))),
+  /** Indices of unprunable groups, the most sensitive first. */
   locked: v.array(v.number()),
 });
 export type Analysis = v.InferOutput<typeof analysisSchema>;
