@@ -6,6 +6,7 @@ import { evaluateDim, multiplyDims } from './dims';
 import type { ElementType, Graph, Node, Value } from './graph';
 import type { ResultType } from './op-rule';
 import { opRule } from './ops/table';
+import { executionOrder } from './order';
 
 /** Values of the symbols of a graph's shapes, as `bindDims` gives them. */
 export type Bindings = ReadonlyMap<string, number>;
@@ -28,7 +29,7 @@ export function graphFlops(graph: Graph, bindings: Bindings): number {
   return graph.nodes.reduce((sum, node) => sum + nodeFlops(node, bindings), 0);
 }
 
-/** Memory that several values use one after another, or at once under two shapes. */
+/** Memory of a value and of all views of it. */
 interface Buffer {
   readonly bytes: number;
   /** Index of the last node that reads or writes it. */
@@ -36,32 +37,34 @@ interface Buffer {
 }
 
 /**
- * Most bytes that inner values hold at once when the nodes run in their order, each value given up after its last use.
+ * Most bytes that inner values hold at once when the runtime executes the graph in its order, each value given up
+ * after its last use. A view costs nothing. Measured: the runtime writes no result over an input that ends there.
  *
- * As in the runtime, a view costs nothing and an operator that may do so writes over an input that nobody needs any
- * more. Not counted: inputs, constants and outputs, whose memory is the caller's. Throws ShapeError on an unbound symbol.
+ * Not counted: inputs, constants and outputs, whose memory is the caller's. Throws ShapeError on an unbound symbol.
  */
 export function peakLiveBytes(graph: Graph, bindings: Bindings): number {
+  const nodes = executionOrder(graph);
   const lastUses = new Map<Value, number>();
-  graph.nodes.forEach((node, index) => {
+  nodes.forEach((node, index) => {
     for (const value of [...node.inputs, ...node.outputs]) lastUses.set(value, index);
   });
   const outputs = new Set(graph.outputs);
   const buffers = new Map<Value, Buffer>();
   let live = 0;
   let peak = 0;
-  graph.nodes.forEach((node, index) => {
-    const { storage, scratch } = opRule(node.op);
+  nodes.forEach((node, index) => {
+    const { isView = false, scratch } = opRule(node.op);
     for (const output of node.outputs) {
       if (outputs.has(output)) continue;
-      const bytes = valueBytes(output, bindings);
       const lastUse = lastUses.get(output) ?? index;
-      const reused = storage === undefined ? undefined : reusable(node, buffers, { storage, bytes, index });
-      if (reused === null) continue;
-      if (reused !== undefined) {
-        reused.lastUse = Math.max(reused.lastUse, lastUse);
-        buffers.set(output, reused);
+      if (isView) {
+        // A view of an input or an output of the graph is memory of the caller.
+        const seen = node.inputs[0] === undefined ? undefined : buffers.get(node.inputs[0]);
+        if (seen === undefined) continue;
+        seen.lastUse = Math.max(seen.lastUse, lastUse);
+        buffers.set(output, seen);
       } else {
+        const bytes = valueBytes(output, bindings);
         buffers.set(output, { bytes, lastUse });
         live += bytes;
       }
@@ -73,17 +76,4 @@ export function peakLiveBytes(graph: Graph, bindings: Bindings): number {
     }
   });
   return peak;
-}
-
-/** The buffer that a result takes over; null where it is a view of the caller's memory, undefined where it needs its own. */
-function reusable(
-  node: Node,
-  buffers: ReadonlyMap<Value, Buffer>,
-  { storage, bytes, index }: { readonly storage: 'view' | 'inPlace'; readonly bytes: number; readonly index: number },
-): Buffer | null | undefined {
-  const [first] = node.inputs;
-  if (storage === 'view') return (first === undefined ? undefined : buffers.get(first)) ?? null;
-  return node.inputs
-    .flatMap((input) => buffers.get(input) ?? [])
-    .find((buffer) => buffer.lastUse === index && buffer.bytes === bytes);
 }

@@ -72,8 +72,8 @@ export interface OpRule {
    * function of an element, two for a multiply-add; absent where numbers are only moved.
    */
   cost?(node: Node): readonly Dim[];
-  /** `view`: the result is the first input's memory; `inPlace`: it may be written over an input of its size that is not needed any more. */
-  readonly storage?: 'view' | 'inPlace';
+  /** True where the result is the first input's memory under another shape. */
+  readonly isView?: boolean;
   /** Temporary tensors that the node's ONNX form holds beside its inputs and results. */
   scratch?(node: Node): readonly ResultType[];
   /** Writes the ONNX form; absent where the operator is spelled like ONNX's and has no attributes. */

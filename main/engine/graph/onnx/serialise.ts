@@ -3,6 +3,7 @@ import type { Dim } from '../dims';
 import type { Constant, Graph, Value } from '../graph';
 import { namesOf, type DeviceName, type Lowering, type OnnxAttribute } from '../op-rule';
 import { opRule } from '../ops/table';
+import { writingOrder } from '../order';
 import { verifyGraph } from '../verify';
 import { encodeModelProto, onnxAttributeTypes, onnxTypes } from './schema';
 
@@ -61,7 +62,7 @@ export function serialiseGraph(graph: Graph, device: DeviceName = 'cpu'): Serial
     },
   };
 
-  for (const node of graph.nodes) {
+  for (const node of writingOrder(graph)) {
     const rule = opRule(node.op);
     if (rule.lower !== undefined) rule.lower(node, lowering);
     else lowering.node({ op: node.op, inputs: namesOf(node.inputs), outputs: namesOf(node.outputs) });

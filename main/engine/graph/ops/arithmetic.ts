@@ -21,7 +21,6 @@ function binaryRule(op: string, gradients: { readonly left: Side; readonly right
       ];
     },
     cost: perElement(1),
-    storage: 'inPlace',
   };
 }
 

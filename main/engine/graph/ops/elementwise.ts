@@ -13,7 +13,6 @@ function unaryRule(op: string, gradient: (context: GradientContext, result: Valu
     },
     gradient: (context) => [gradient(context, inputAt(op, context.node.outputs, 0))],
     cost: perElement(1),
-    storage: 'inPlace',
   };
 }
 

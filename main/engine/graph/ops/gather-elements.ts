@@ -39,7 +39,6 @@ export const scatterElementsRule: OpRule = {
     }
     return [{ type: input.type, shape: input.shape }];
   },
-  storage: 'inPlace',
   lower(node, lowering) {
     lowering.node({
       op: 'ScatterElements',

@@ -20,10 +20,10 @@ export const reduceLogSumExpRule: OpRule = {
   cost(node) {
     return [multiplyDims(4, ...inputAt('ReduceLogSumExp', node.inputs, 0).shape), multiplyDims(2, ...inputAt('ReduceLogSumExp', node.outputs, 0).shape)];
   },
-  /** The differences, over which their exponentials are written. */
+  /** The differences and their exponentials. */
   scratch(node) {
     const { type, shape } = inputAt('ReduceLogSumExp', node.inputs, 0);
-    return [{ type, shape }];
+    return [{ type, shape }, { type, shape }];
   },
   /**
    * Composed of max, exp and sum: the runtime's own operator adds term by term in float32, which over a vocabulary of

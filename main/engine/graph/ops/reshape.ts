@@ -19,7 +19,7 @@ export const reshapeRule: OpRule = {
   relate(node, relations) {
     relations.reshaped(inputAt('Reshape', node.inputs, 0), inputAt('Reshape', node.outputs, 0));
   },
-  storage: 'view',
+  isView: true,
   lower(node, lowering) {
     const shape = dimsAttribute(node.attributes, 'shape');
     const symbolic = shape.filter((dim) => typeof dim === 'string');

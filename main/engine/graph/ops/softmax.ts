@@ -23,7 +23,6 @@ export const softmaxRule: OpRule = {
   },
   /** Largest, difference, exp, sum, quotient. */
   cost: perElement(5),
-  storage: 'inPlace',
   lower(node, lowering) {
     lowering.node({
       op: 'Softmax',
