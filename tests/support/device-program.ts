@@ -15,7 +15,7 @@ import { LINEAR_ROLES } from '../../main/engine/model/config';
 import { listDevices, type Device } from '../../main/engine/runtime/devices';
 import { float32, float32Data, Session, type RuntimeTensor, type SessionOptions } from '../../main/engine/runtime/session';
 import { Random } from '../../main/engine/support/random';
-import { flattenGradients, LoraGradients } from '../../main/engine/training/lora-gradients';
+import { flattenGradients, LoraGradients, type GradientOptions } from '../../main/engine/training/lora-gradients';
 import { deviceCases } from './device-cases';
 import type { GradientCase } from './gradient-check';
 
@@ -26,8 +26,15 @@ export interface Comparison {
   readonly cases: Readonly<Record<string, number | string>>;
   /** Differences of the logits of one token after others that are in the cache. */
   readonly cached: number;
-  /** A step of LoRA training, done twice, so that memory and shaders of the first are used again; and its seconds. */
-  readonly training: { readonly losses: readonly [cpu: number, device: number]; readonly gradient: number; readonly seconds: readonly number[] };
+  /** Steps of LoRA training by their kind. */
+  readonly training: Readonly<Record<string, TrainingComparison>>;
+}
+
+export interface TrainingComparison {
+  readonly losses: readonly [cpu: number, device: number];
+  readonly gradient: number;
+  /** Of two equal steps on the device: in the first, shaders are made. */
+  readonly seconds: readonly number[];
 }
 
 /** What `take-over` prints. */
@@ -86,20 +93,44 @@ function distance(own: Float32Array, expected: Float32Array): number {
   return difference / size;
 }
 
-/** Losses and LoRA gradients of two equal batches: the second time shows what a step costs once shaders are made. */
-async function train(model: LoadedModel, options: SessionOptions): Promise<{ loss: number; gradients: Float32Array; seconds: number[] }> {
+interface TrainingKind {
+  readonly batch: number;
+  readonly length: number;
+  readonly recompute: boolean;
+  readonly options: GradientOptions;
+}
+
+/** The ways in which a training step can be laid out; 128 tokens are enough for attention in blocks. */
+const trainingKinds: Readonly<Record<string, TrainingKind>> = {
+  'activations saved': { batch: 2, length: 33, recompute: false, options: {} },
+  'activations computed again, attention in blocks, documents apart': { batch: 1, length: 128, recompute: true, options: { separatorId: 1 } },
+};
+
+async function compareTraining(model: LoadedModel, kind: TrainingKind): Promise<TrainingComparison> {
+  const expected = await train(model, kind, ON_CPU);
+  const own = await train(model, kind, ON_DEVICE);
+  return { losses: [expected.loss, own.loss], gradient: distance(own.gradients, expected.gradients), seconds: own.seconds };
+}
+
+/** Losses and LoRA gradients of two equal steps, of which the second uses memory and shaders of the first again. */
+async function train(
+  model: LoadedModel,
+  { batch, length, recompute, options }: TrainingKind,
+  session: SessionOptions,
+): Promise<{ loss: number; gradients: Float32Array; seconds: number[] }> {
   const random = Random.fromSeed(3);
   const adapter = createAdapter(model.config, { rank: 4, alpha: 8, targets: LINEAR_ROLES, random });
   for (const factors of adapter.layers) for (const { b } of factors.values()) b.data.set(Float32Array.from(b.data, () => 0.05 * random.nextNormal()));
-  const batch = [0, 1].map(() => Int32Array.from({ length: 33 }, () => Math.floor(random.next() * model.config.vocabulary)));
-  const executor = await Executor.create(options);
+  const token = (position: number): number => (position % 30 === 0 ? 1 : Math.floor(random.next() * model.config.vocabulary));
+  const sequences = Array.from({ length: batch }, () => Int32Array.from({ length }, (_, position) => token(position)));
+  const executor = await Executor.create(session);
   try {
-    const gradients = new LoraGradients(executor, model, adapter);
+    const gradients = new LoraGradients(executor, model, adapter, recompute);
     const seconds: number[] = [];
     let result: { loss: number; gradients: Float32Array } = { loss: Number.NaN, gradients: new Float32Array() };
     for (let step = 0; step < 2; step++) {
       const start = performance.now();
-      const own = await gradients.compute(batch);
+      const own = await gradients.compute(sequences, options);
       result = { loss: own.loss, gradients: join(flattenGradients(adapter, own)) };
       seconds.push((performance.now() - start) / 1000);
     }
@@ -144,10 +175,9 @@ async function compare(modelPath: string): Promise<Comparison> {
     }
     const model = await loadModel(checkpoint);
     const cached = distance(await cachedLogits(model, ON_DEVICE), await cachedLogits(model, ON_CPU));
-    const expected = await train(model, ON_CPU);
-    const own = await train(model, ON_DEVICE);
-    const gradient = distance(own.gradients, expected.gradients);
-    return { devices, cases, cached, training: { losses: [expected.loss, own.loss], gradient, seconds: own.seconds } };
+    const training: Record<string, TrainingComparison> = {};
+    for (const [name, kind] of Object.entries(trainingKinds)) training[name] = await compareTraining(model, kind);
+    return { devices, cases, cached, training };
   } finally {
     await checkpoint.close();
     await keeper.dispose();
