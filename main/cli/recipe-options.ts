@@ -1,7 +1,7 @@
 /** Turns the options of `shear compress` into a recipe. */
 import { basename, extname } from 'node:path';
 import { starterTexts } from '../engine/jobs/bundled';
-import { completeRecipe, readRecipeFile } from '../engine/jobs/recipe';
+import { completeRecipe, readRecipeFile, stageOfText } from '../engine/jobs/recipe';
 import { UsageError } from '../engine/support/errors';
 import type { ExportTarget, Recipe, RecipeInput } from '../../preload/contract/recipe';
 import type { Arguments } from './arguments';
@@ -33,7 +33,7 @@ export async function recipeFromArguments(args: Arguments): Promise<Recipe> {
     mode: args.choice('mode', ['everywhere', 'quality']),
     seed: args.number('seed', { least: 0, most: 4294967295, whole: true }),
     budgetTokens: args.number('budget-tokens', { least: 0, whole: true }),
-    sources: sourcesFromArguments(args),
+    sources: await sourcesFromArguments(args),
     exports: exportsFromArguments(args),
     training: trainingFromArguments(args, written['training']),
     prompts: args.list('prompt').length === 0 ? undefined : [...args.list('prompt')],
@@ -52,7 +52,7 @@ export async function recipeFromArguments(args: Arguments): Promise<Recipe> {
 /** The bundled texts as sources. */
 export async function starterSources(): Promise<SourceInput[]> {
   const texts = await starterTexts();
-  return texts.map(({ path, name }) => ({ kind: 'text', path, name }));
+  return Promise.all(texts.map(async ({ path, name }) => ({ kind: 'text' as const, path, name, stage: await stageOfText(path) })));
 }
 
 function sizeFromArguments(args: Arguments): RecipeInput['size'] | undefined {
@@ -79,16 +79,18 @@ function exportsFromArguments(args: Arguments): ExportTarget[] | undefined {
   return [...new Set(formats.length === 0 ? (['safetensors'] as const) : formats)].map((format) => exportTarget(format, dtype));
 }
 
-function sourcesFromArguments(args: Arguments): SourceInput[] | undefined {
-  const sources = [...args.list('data').map((text) => textSource(text, args)), ...args.list('ids').map((text) => idsSource(text, args))];
+async function sourcesFromArguments(args: Arguments): Promise<SourceInput[] | undefined> {
+  const texts = await Promise.all(args.list('data').map((text) => textSource(text, args)));
+  const sources = [...texts, ...args.list('ids').map((text) => idsSource(text, args))];
   if (sources.length === 0) return undefined;
   return sources.map((source, index) => ({ ...source, name: uniqueName(source.name, sources.slice(0, index).map((other) => other.name)) }));
 }
 
 /** `FILE` or `FILE:WEIGHT`; a colon that no number follows belongs to the file's name. */
-function textSource(text: string, args: Arguments): SourceInput {
+async function textSource(text: string, args: Arguments): Promise<SourceInput> {
   const [, file = text, weight] = /^(.+):(\d+(?:\.\d+)?)$/.exec(text) ?? [];
-  return { kind: 'text', path: args.path(file), name: nameOf(file), ...(weight === undefined ? {} : { weight: Number(weight) }) };
+  const path = args.path(file);
+  return { kind: 'text', path, name: nameOf(file), stage: await stageOfText(path), ...(weight === undefined ? {} : { weight: Number(weight) }) };
 }
 
 /** `FILE` or `NAME=FILE`. */

@@ -1,5 +1,6 @@
 /** What the program says about a model and about texts: shapes shared by the engine, the command line and the window. */
 import * as v from 'valibot';
+import { textStageSchema } from './recipe';
 
 /** Something that a person should know about a file; an error stops the work, a warning does not. */
 export const problemSchema = v.object({
@@ -64,6 +65,8 @@ export const textPreviewSchema = v.object({
   tokens: v.number(),
   /** For people: `plain text`, `JSON lines, field "text"`, `chat messages`, `token ids`. */
   format: v.string(),
+  /** The stage of recovery that its format is for: questions with answers are instructions, all else is text to read. */
+  stage: textStageSchema,
   /** The first few documents, each cut to a few hundred characters. */
   samples: v.array(v.string()),
   problems: v.array(problemSchema),

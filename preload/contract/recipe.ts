@@ -16,14 +16,17 @@ export type Size = v.InferOutput<typeof sizeSchema>;
 export const modeSchema = v.picklist(['everywhere', 'quality']);
 export type Mode = v.InferOutput<typeof modeSchema>;
 
+/** The stages of recovery (Algorithm 5): pre-training text first, instructions after. */
+export const textStageSchema = v.picklist(['pretraining', 'instruction']);
+
 /** One recovery text (or file of token ids), what people call it, and its weight in the mix. */
 export const sourceSchema = v.object({
   kind: v.picklist(['text', 'ids']),
   path,
   name: v.pipe(v.string(), v.minLength(1)),
   weight: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1000)), 1),
-  /** The stage that recovers it (Algorithm 5): pre-training text first, instructions after. */
-  stage: v.optional(v.picklist(['pretraining', 'instruction']), 'pretraining'),
+  /** The stage that recovers it. */
+  stage: v.optional(textStageSchema, 'pretraining'),
 });
 export type Source = v.InferOutput<typeof sourceSchema>;
 

@@ -12,14 +12,12 @@ export type StarterText = Reply<'app.example'>['texts'][number];
 /** Largest weight of a text in the mix. */
 export const MAX_WEIGHT = 1000;
 
-/** Formats that hold questions and answers: a first guess of the stage, which the person can change. */
-const CONVERSATION = /chat|instruction|response/;
-
 /** One text source and what is known about it. */
 export class TextSource {
   readonly path: string;
   readonly name: string;
   weight = $state(1);
+  /** At first what the format tells; the person can change it. */
   stage = $state<NonNullable<Source['stage']>>('pretraining');
   preview = $state.raw<TextPreview | null>(null);
   error = $state.raw<ErrorData | null>(null);
@@ -144,7 +142,7 @@ export class TextsChoice {
     try {
       const preview = await ask(this.#bridge, 'texts.preview', { path: source.path, model: this.#model });
       source.preview = preview;
-      if (CONVERSATION.test(preview.format)) source.stage = 'instruction';
+      source.stage = preview.stage;
     } catch (error) {
       source.error = errorData(error);
     } finally {

@@ -30,6 +30,7 @@ describe('the starter texts', () => {
     const source = path.join(EXAMPLE, 'texts', file);
     const preview = await previewText(source, tokenizer);
     expect(preview.problems).toEqual([]);
+    expect(preview.stage).toBe(file === 'instructions.jsonl' ? 'instruction' : 'pretraining');
     expect(preview.documents).toBeGreaterThan(3);
     expect(preview.tokens).toBeGreaterThan(20_000);
     expect((await readTextBlocks(source, tokenizer, { length: 256, vocabulary: 512 })).length).toBeGreaterThan(80);

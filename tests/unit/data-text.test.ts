@@ -7,7 +7,7 @@ import { textPreviewSchema, type Problem } from '../../preload/contract/model';
 import { readIdsFile } from '../../main/engine/data/ids-file';
 import { previewText } from '../../main/engine/data/preview';
 import { documentText, type Document } from '../../main/engine/data/rows';
-import { openTextSource } from '../../main/engine/data/text-source';
+import { openTextSource, readStage } from '../../main/engine/data/text-source';
 import { readIdsBlocks, readTextBlocks } from '../../main/engine/data/token-source';
 import { firstInvalidByte } from '../../main/engine/data/utf8-file';
 import { readWholeText } from '../../main/engine/data/whole-text';
@@ -108,12 +108,17 @@ describe('rows', () => {
     ['instructions with several answers', { instruction: 'Add', instances: [{ input: '', output: '3' }, { output: '4' }] },
       ['### Instruction:\nAdd\n\n### Response:\n3', '### Instruction:\nAdd\n\n### Response:\n4']],
   ])('with %s are found, as lines and as a list', async (name, row, expected) => {
+    const stage = 'text' in row ? 'pretraining' : 'instruction';
     const lines = await write('rows.jsonl', `\uFEFF${JSON.stringify(row)}\r\n\r\n${JSON.stringify(row)}`);
     expect(await texts(lines)).toEqual([...expected, ...expected]);
     expect((await read(lines)).format).toBe(`JSON lines, ${name}`);
     const list = await write('rows.json', JSON.stringify([row]));
     expect(await texts(list)).toEqual(expected);
     expect((await read(list)).format).toBe(`JSON list, ${name}`);
+    for (const file of [lines, list]) {
+      expect(await readStage(file)).toBe(stage);
+      expect((await previewText(file, null)).stage).toBe(stage);
+    }
   });
 
   test('without the field are reported by number with what they have, and the rest is read', async () => {
@@ -126,6 +131,12 @@ describe('rows', () => {
     expect(problems[0]?.[1].message).toContain('expected "text"');
     const strict = await errorOf(() => texts(file));
     expect(strict.details['row']).toBe(2);
+  });
+
+  test('say what they train by the first usable one; nothing after it is read', async () => {
+    const usable = '{"no":1}\n{"instruction":"Add","output":"3"}\n';
+    expect(await readStage(await write('late.jsonl', Buffer.concat([Buffer.from(usable + ' '.repeat(1 << 21)), Buffer.from([0xff])])))).toBe('instruction');
+    expect(await readStage(await write('book.txt', 'A book with "instruction" and "output".'))).toBe('pretraining');
   });
 
   test('that are no list, no JSON or token ids are explained', async () => {

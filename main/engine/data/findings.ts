@@ -3,6 +3,9 @@
  * because this folder knows nothing of the window; where the service hands them on, the compiler compares the two.
  */
 
+/** What a text trains: plain reading comes first, questions with their answers after it (Algorithm 5). */
+export type TextStage = 'pretraining' | 'instruction';
+
 /** Something wrong with a text: an error leaves nothing to use, a warning leaves something out. */
 export interface TextProblem {
   readonly severity: 'error' | 'warning';
@@ -23,6 +26,8 @@ export interface TextFindings {
   readonly tokens: number;
   /** For people: `plain text`, `JSON lines, field "text"`, `token ids`. */
   readonly format: string;
+  /** The stage of recovery that it is for, as far as its format tells. */
+  readonly stage: TextStage;
   /** The first few documents, cut. */
   readonly samples: string[];
   readonly problems: TextProblem[];

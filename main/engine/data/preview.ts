@@ -63,6 +63,7 @@ async function previewDocuments(file: string, tokenizer: Tokenizer | null, optio
     documents: inParagraphs ? paragraphs : documents,
     tokens,
     format: source.format,
+    stage: source.stage,
     samples: samples.slice(0, MAX_SAMPLES).map(cut),
     problems,
   };
@@ -74,6 +75,7 @@ async function previewIds(file: string, tokenizer: Tokenizer | null, options: Re
     documents: blocks.length,
     tokens: blocks.reduce((sum, block) => sum + block.length, 0),
     format: 'token ids',
+    stage: 'pretraining',
     samples: tokenizer === null ? [] : blocks.slice(0, MAX_SAMPLES).map((block) => cut(tokenizer.decode(block.slice(0, SAMPLE_IDS)))),
     problems: [],
   };

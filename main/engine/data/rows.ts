@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { renderChat, type ChatMessage } from '../tokenizer/chat';
+import type { TextStage } from './findings';
 
 /** A text of a source before it becomes tokens. Conversations keep their turns, for models write them differently. */
 export type Document =
@@ -16,6 +17,7 @@ export interface RowFormat {
   readonly name: string;
   /** The fields that a row must have, for messages. */
   readonly needs: string;
+  readonly stage: TextStage;
   /** The documents of a row; null if the row is not of this format. */
   readonly read: (row: unknown) => readonly Document[] | null;
 }
@@ -25,12 +27,14 @@ const optionalText = v.nullish(v.string(), '');
 function format<Schema extends v.GenericSchema>(
   name: string,
   needs: string,
+  stage: TextStage,
   schema: Schema,
   documents: (row: v.InferOutput<Schema>) => readonly Document[],
 ): RowFormat {
   return {
     name,
     needs,
+    stage,
     read: (row) => {
       const result = v.safeParse(schema, row);
       return result.success ? documents(result.output) : null;
@@ -45,26 +49,33 @@ function exchange(instruction: string, input: string, output: string): Document 
 
 /** In the order in which they are tried. */
 export const ROW_FORMATS: readonly RowFormat[] = [
-  format('field "text"', '"text"', v.object({ text: v.string() }), (row) => [{ kind: 'text', text: row.text }]),
+  format('field "text"', '"text"', 'pretraining', v.object({ text: v.string() }), (row) => [{ kind: 'text', text: row.text }]),
   format(
     'chat messages',
     '"messages" with "role" and "content"',
+    'instruction',
     v.object({ messages: v.pipe(v.array(v.object({ role: v.string(), content: v.string() })), v.minLength(1)) }),
     (row) => [{ kind: 'chat', messages: row.messages }],
   ),
   // The prompt holds its own wording already (a template may have been applied), so nothing is put around it.
-  format('prompts with responses', '"prompt" and "response"', v.object({ prompt: v.string(), response: v.string() }), (row) => [
-    { kind: 'text', text: row.prompt + row.response },
-  ]),
+  format(
+    'prompts with responses',
+    '"prompt" and "response"',
+    'instruction',
+    v.object({ prompt: v.string(), response: v.string() }),
+    (row) => [{ kind: 'text', text: row.prompt + row.response }],
+  ),
   format(
     'instructions with answers',
     '"instruction" and "output"',
+    'instruction',
     v.object({ instruction: v.string(), input: optionalText, output: v.string() }),
     (row) => [exchange(row.instruction, row.input, row.output)],
   ),
   format(
     'instructions with several answers',
     '"instruction" and "instances"',
+    'instruction',
     v.object({ instruction: v.string(), instances: v.array(v.object({ input: optionalText, output: v.string() })) }),
     (row) => row.instances.map((instance) => exchange(row.instruction, instance.input, instance.output)),
   ),

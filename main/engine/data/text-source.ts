@@ -4,7 +4,7 @@
  */
 import path from 'node:path';
 import { TextError, UnsupportedError } from '../support/errors';
-import type { TextProblem } from './findings';
+import type { TextProblem, TextStage } from './findings';
 import { describeRow, ROW_FORMATS, type Document, type RowFormat } from './rows';
 import { readLines, readUtf8File, withoutByteOrderMark, type ReadOptions } from './utf8-file';
 
@@ -35,6 +35,8 @@ export interface TextSourceOptions extends ReadOptions {
 export interface TextSource {
   /** For people: `plain text`, `JSON lines, field "text"`. Known once the first document was read. */
   readonly format: string;
+  /** What it trains. Known once the first document was read. */
+  readonly stage: TextStage;
   /** What people count in it: a plain text that marks no ends has paragraphs. Known once all was read. */
   readonly unit: 'document' | 'paragraph';
   readonly documents: AsyncIterable<Document>;
@@ -65,8 +67,22 @@ export function readTextSource(file: string, options: TextSourceOptions = {}): A
   return openTextSource(file, options).documents;
 }
 
+/**
+ * What a text file trains, from its first usable row; no more of it is read than that takes
+ * (a JSON list as a whole). Raises as
+ * `openTextSource` does for a file that cannot be read; rows that cannot be used are passed over.
+ */
+export async function readStage(file: string): Promise<TextStage> {
+  const source = openTextSource(file, { onProblem: () => undefined });
+  const documents = source.documents[Symbol.asyncIterator]();
+  await documents.next();
+  await documents.return?.();
+  return source.stage;
+}
+
 class PlainTextSource implements TextSource {
   readonly format = 'plain text';
+  readonly stage = 'pretraining';
   readonly documents: AsyncIterable<Document>;
   private marksEnds = false;
 
@@ -158,6 +174,10 @@ class RowSource implements TextSource {
 
   get format(): string {
     return this.found === null ? this.container : `${this.container}, ${this.found.name}`;
+  }
+
+  get stage(): TextStage {
+    return this.found?.stage ?? 'pretraining';
   }
 
   private async *read(rows: AsyncIterable<Row>): AsyncGenerator<Document> {

@@ -1,8 +1,9 @@
 /** Recipes from what people wrote: defaults filled in, paths made absolute, everything wrong told at once. */
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
-import { recipeSchema, type Recipe, type RecipeInput } from '../../../preload/contract/recipe';
-import { UsageError } from '../support/errors';
+import { recipeSchema, type Recipe, type RecipeInput, type Source } from '../../../preload/contract/recipe';
+import { readStage } from '../data/text-source';
+import { AppError, InternalError, UsageError } from '../support/errors';
 import { readJsonFile } from './json-files';
 
 /** A recipe file before anything is required of it: commands may fill in what it leaves out. */
@@ -14,6 +15,19 @@ export function completeRecipe(input: RecipeInput | PartialRecipe): Recipe {
   if (parsed.success) return parsed.output;
   const problems = parsed.issues.map((issue) => `${v.getDotPath(issue) ?? 'recipe'}: ${issue.message}`);
   throw new UsageError(`The recipe does not fit. ${problems.join('; ')}`, { details: { problems } });
+}
+
+/**
+ * The stage of recovery that a text is for, from a look at its beginning. A file that cannot be read gets the default:
+ * the check of the recipe tells what is wrong with it, together with everything else.
+ */
+export async function stageOfText(path: string): Promise<Source['stage']> {
+  try {
+    return await readStage(path);
+  } catch (error) {
+    if (!(error instanceof AppError) || error instanceof InternalError) throw error;
+    return 'pretraining';
+  }
 }
 
 /** Reads a recipe file; its relative paths start from the file's own folder. */

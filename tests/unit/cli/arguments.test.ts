@@ -46,6 +46,15 @@ describe('a recipe from options', () => {
     expect(source?.path).toBe(join(folder, 'part: one.txt'));
   });
 
+  it('recovers questions with answers in the stage of instructions, the starter texts too', async () => {
+    await writeFile(join(folder, 'tasks.jsonl'), '{"instruction":"Add","input":"1 2","output":"3"}\n');
+    await writeFile(join(folder, 'chat.json'), '[{"messages":[{"role":"user","content":"Hi"}]}]');
+    const made = await recipe('tiny', '--out', 'o', '--ratio', '0.2', '--data', 'tasks.jsonl:2', '--data', 'chat.json', '--data', 'missing.jsonl');
+    expect(made.sources.map((source) => source.stage)).toEqual(['instruction', 'instruction', 'pretraining']);
+    const starters = (await recipe('tiny', '--out', 'o', '--ratio', '0.2')).sources;
+    expect(starters.filter((source) => source.stage === 'instruction').map((source) => source.name)).toEqual(['Instructions']);
+  });
+
   it('refuses texts of which none counts, and pieces too short to predict anything', async () => {
     await expect(recipe('tiny', '--out', 'o', '--ratio', '0.2', '--data', 'a.txt:0', '--data', 'b.txt:0')).rejects.toMatchObject({ code: 'usage' });
     await expect(recipe('tiny', '--out', 'o', '--ratio', '0.2', '--data', 'a.txt', '--length', '1')).rejects.toMatchObject({ code: 'usage' });

@@ -78,7 +78,7 @@ describe('the texts', () => {
     new FakeBridge({
       'texts.preview': ({ path }) => {
         if (path.includes('bad')) throw new CallError({ code: 'text', message: 'Not UTF-8.', details: {} });
-        return preview(path, 1000, path.includes('chat') ? 'chat messages' : 'plain text');
+        return preview(path, 1000, path.includes('chat') ? 'instruction' : 'pretraining');
       },
     });
 

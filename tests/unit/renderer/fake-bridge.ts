@@ -63,8 +63,8 @@ export function inspection(path: string): Inspection {
 }
 
 /** A preview of a readable text. */
-export function preview(path: string, tokens = 40_000, format = 'plain text'): TextPreview {
-  return { path, name: path, bytes: 4 * tokens, documents: 10, tokens, format, samples: ['Once.'], problems: [] };
+export function preview(path: string, tokens = 40_000, stage: TextPreview['stage'] = 'pretraining'): TextPreview {
+  return { path, name: path, bytes: 4 * tokens, documents: 10, tokens, format: stage === 'instruction' ? 'JSON lines, rows of one kind' : 'plain text', stage, samples: ['Once.'], problems: [] };
 }
 
 /** A forecast that says nothing surprising. */
