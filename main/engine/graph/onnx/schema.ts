@@ -29,6 +29,8 @@ const schema = {
       fields: {
         dims: { rule: 'repeated', type: 'int64', id: 1 },
         dataType: { type: 'int32', id: 2 },
+        floatData: { rule: 'repeated', type: 'float', id: 4 },
+        int64Data: { rule: 'repeated', type: 'int64', id: 7 },
         name: { type: 'string', id: 8 },
         rawData: { type: 'bytes', id: 9 },
       },
@@ -66,6 +68,12 @@ export function encodeModelProto(model: Record<string, unknown>): Uint8Array {
   const fault = type.verify(model);
   if (fault !== null) throw new TypeError(`The ONNX model does not fit its schema: ${fault}`);
   return type.encode(type.create(model)).finish();
+}
+
+/** Decodes a message of the schema, by its name in ONNX, to a plain object; absent lists are empty. Throws on damaged bytes. */
+export function decodeProto(message: 'ModelProto' | 'TensorProto', bytes: Uint8Array): unknown {
+  const type = root.lookupType(message);
+  return type.toObject(type.decode(bytes), { longs: Number, arrays: true, defaults: true });
 }
 
 /** ONNX's numbers for element types (TensorProto.DataType). */
