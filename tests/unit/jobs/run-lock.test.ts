@@ -24,11 +24,11 @@ describe('the lock of a run', () => {
 
   it.runIf(process.platform === 'linux')('is not held by a process that has ended and that nobody has taken note of', () =>
     withTemporaryFolder(async (folder) => {
-      // The inner shell ends at once; its parent has become a sleep, which never asks how its children ended.
-      const parent = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
+      // The inner sleep ends when its parent has become a sleep too, which never asks how its children ended.
+      const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
       try {
         const pid = Number(String(await new Promise<Buffer>((resolve) => parent.stdout.once('data', resolve))));
-        await expect.poll(() => fieldsOf(pid)[0]).toBe('Z');
+        await expect.poll(() => fieldsOf(pid)[0], { timeout: 5000 }).toBe('Z');
         const path = join(folder, 'lock.json');
         await writeFile(path, JSON.stringify({ pid, birth: fieldsOf(pid)[19] }));
         expect(await isLocked(path)).toBe(false);
