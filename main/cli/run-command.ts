@@ -1,8 +1,8 @@
 /** What `compress` and `example` share: a run with its progress shown, and its result in words and as JSON. */
-import { relative } from 'node:path';
-import type { RunEvent, RunResult } from '../../preload/contract/run';
+import { basename, relative } from 'node:path';
+import type { RunEvent, RunResult, RunSummary } from '../../preload/contract/run';
 import type { Recipe } from '../../preload/contract/recipe';
-import { RunFolder } from '../engine/jobs/run-folder';
+import { listRuns, type RunFolder } from '../engine/jobs/run-folder';
 import { toAppError, type ErrorCode } from '../engine/support/errors';
 import { executeFolder, prepareRun, reopenRun } from '../engine/jobs/start';
 import type { CommandContext, Outcome } from './command';
@@ -28,18 +28,18 @@ export async function runRecipe(recipe: Recipe, context: CommandContext): Promis
 }
 
 /** The newest unfinished run that was to fill a folder, or null. */
-export async function unfinishedRun(out: string, runsFolder: string): Promise<string | null> {
-  for (const folder of await RunFolder.list(runsFolder)) {
-    const [recipe, { state }] = await Promise.all([folder.readRecipe(), folder.readStatus()]);
-    if (recipe.out === out && state !== 'done') return folder.runId;
-  }
-  return null;
+export async function unfinishedRun(out: string, runsFolder: string): Promise<RunSummary | null> {
+  return (await listRuns(runsFolder)).find(({ recipe, state }) => recipe.out === out && state !== 'done') ?? null;
 }
 
 /** Continues a run after its last finished stage, showing how far it is. */
-export async function resumeRun(runId: string, context: CommandContext): Promise<RunResult> {
+export async function resumeRun({ runId, recipe, lastStage }: RunSummary, context: CommandContext): Promise<RunResult> {
+  const { runsFolder, memoryLimitBytes } = context;
+  const size = recipe.size.kind === 'ratio' ? `${asPercent(recipe.size.ratio)} smaller` : `at most ${asBytes(recipe.size.bytes)}`;
+  const place = lastStage === null ? 'from its start' : `after "${stageWords(lastStage)}"`;
+  context.note(`Continuing the run ${runId} (${basename(recipe.model)}, ${size}) ${place}. It keeps its own settings; other options given now do not change it.`);
   try {
-    return await executeWithProgress(await reopenRun(runId, context.runsFolder), context);
+    return await executeWithProgress(await reopenRun(runId, runsFolder, { memoryLimitBytes }), context);
   } catch (error) {
     context.note(keptNote(runId));
     throw error;

@@ -45,17 +45,14 @@ export const compress: Command = {
     { usage: '--batch N', about: 'pieces of text in one training step; 4 unless given; fewer take less memory' },
     { usage: '--length N', about: 'tokens in one piece of text; 256 unless given; shorter ones take less memory' },
     { usage: '--memory SIZE', about: 'use at most this much memory, for example 4GB; SHEAR_MEMORY_LIMIT, or all that is free, unless given' },
-    { usage: '--resume', about: 'continue an unfinished run into the same --out, if there is one' },
+    { usage: '--resume', about: 'continue an unfinished run into the same --out, if there is one, with the settings that it was started with' },
   ],
   notes: ['Ctrl-C stops cleanly: nothing is left in DIR, and --resume goes on after the last finished stage.'],
   async run(args, context) {
     if (args.flag('resume')) {
       const out = args.path(args.required('out'));
-      const runId = await unfinishedRun(out, context.runsFolder);
-      if (runId !== null) {
-        context.note(`Continuing the run ${runId}.`);
-        return runOutcome(await resumeRun(runId, context), out, context.cwd);
-      }
+      const stopped = await unfinishedRun(out, context.runsFolder);
+      if (stopped !== null) return runOutcome(await resumeRun(stopped, context), out, context.cwd);
     }
     const recipe = await recipeFromArguments(args);
     return runOutcome(await runRecipe(recipe, context), recipe.out, context.cwd);

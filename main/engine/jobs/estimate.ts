@@ -95,14 +95,33 @@ export interface EstimateInput {
   readonly recipe: Recipe;
   readonly speed: Speed;
   readonly runsFolder: string;
+  /** Bytes that a run to be continued has written to its folder already. */
+  readonly writtenBytes?: number;
   /** The most memory that the user allows; what the environment says unless given. */
   readonly memoryLimitBytes?: number | undefined;
 }
 
 /** The estimate of a run, with every problem that would stop it. */
-export async function estimateRun({ config, recipe, speed, runsFolder, memoryLimitBytes: limit = memoryLimitBytes(process.env) }: EstimateInput): Promise<Estimate> {
-  const problems: Problem[] = [...(await checkPaths(recipe))];
+export async function estimateRun(input: EstimateInput): Promise<Estimate> {
+  const { config, recipe, speed } = input;
   const stages = estimateStages(config, recipe, speed);
+  const needs = await estimateNeeds(input);
+  return {
+    seconds: stages.reduce((sum, stage) => sum + stage.seconds, 0),
+    perStage: stages,
+    trainingTokens: recipe.budgetTokens,
+    ...needs,
+    problems: [...(await checkPaths(recipe)), ...needs.problems],
+  };
+}
+
+/** Memory and disk: what a run needs of them, what this machine has, and what is missing. */
+export type Needs = Pick<Estimate, 'peakBytes' | 'availableBytes' | 'diskBytes' | 'freeDiskBytes' | 'problems'>;
+
+/** The part of an estimate that can change while a run is paused. */
+export async function estimateNeeds(input: Omit<EstimateInput, 'speed'>): Promise<Needs> {
+  const { config, recipe, runsFolder, writtenBytes = 0, memoryLimitBytes: limit = memoryLimitBytes(process.env) } = input;
+  const problems: Problem[] = [];
   const peakBytes = estimatePeakBytes(config, recipe);
   const availableBytes = availableMemoryBytes(limit);
   if (peakBytes > availableBytes) problems.push(memoryProblem(recipe, peakBytes, availableBytes, availableBytes === limit));
@@ -110,6 +129,7 @@ export async function estimateRun({ config, recipe, speed, runsFolder, memoryLim
   let disk = { exports: 0, run: 0 };
   try {
     disk = estimateDiskBytes(config, planWidths(config, recipe.size, recipe.mode, firstTarget(recipe)), recipe);
+    disk.run = Math.max(0, disk.run - writtenBytes);
   } catch (error) {
     problems.push(asProblem(error));
   }
@@ -124,20 +144,11 @@ export async function estimateRun({ config, recipe, speed, runsFolder, memoryLim
   } catch (error) {
     problems.push(asProblem(error));
   }
-  return {
-    seconds: stages.reduce((sum, stage) => sum + stage.seconds, 0),
-    perStage: stages,
-    peakBytes,
-    availableBytes,
-    diskBytes: Math.round(disk.exports + disk.run),
-    freeDiskBytes,
-    trainingTokens: recipe.budgetTokens,
-    problems,
-  };
+  return { peakBytes, availableBytes, diskBytes: Math.round(disk.exports + disk.run), freeDiskBytes, problems };
 }
 
 /** Throws the error that an estimate's problems amount to, if there is one. */
-export function refuseIfImpossible(estimate: Estimate): void {
+export function refuseIfImpossible(estimate: Needs): void {
   const errors = estimate.problems.filter((problem) => problem.severity === 'error');
   const [first] = errors;
   if (first === undefined) return;

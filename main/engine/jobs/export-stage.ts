@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Recipe } from '../../../preload/contract/recipe';
 import type { Exported, RunResult } from '../../../preload/contract/run';
 import { Executor } from '../execution/executor';
@@ -30,7 +30,7 @@ export const exportStage: Step = {
     const { folder, recipe } = context;
     // Killed between the last rename and the note that the stage is done: there is nothing left to do.
     if (folder.has(PLACED_FILE) && existsSync(join(recipe.out, REPORT_FILE))) return;
-    const partial = join(dirname(recipe.out), `.${basename(recipe.out)}.partial-${folder.runId}`);
+    const partial = await folder.partialOut();
     try {
       await rm(partial, { recursive: true, force: true });
       await mkdir(partial, { recursive: true });

@@ -4,16 +4,16 @@
  */
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync } from 'node:fs';
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { recipeSchema, type Recipe } from '../../../preload/contract/recipe';
 import {
   errorDataSchema, runEventSchema, runResultSchema, runStateSchema, stageSchema,
-  type RunEvent, type RunResult, type RunState, type RunSummary, type Stage,
+  type RunEvent, type RunResult, type RunState, type RunSummary,
 } from '../../../preload/contract/run';
-import { InternalError, NotFoundError, UsageError, toAppError } from '../support/errors';
+import { FormatError, InternalError, NotFoundError, UsageError, toAppError } from '../support/errors';
 import { readJsonFile, writeJsonFile } from './json-files';
 import { isLocked, takeLock } from './run-lock';
 
@@ -229,10 +229,45 @@ export class RunFolder {
     };
   }
 
-  /** Removes the run for good: renamed first, so that a half-deleted run is never listed. Throws UsageError while it is alive. */
+  /** Bytes of all that the run has left in its folder so far. */
+  async writtenBytes(): Promise<number> {
+    try {
+      const sizes = (await readdir(this.folder)).map(async (name) => (await stat(this.path(name))).size);
+      return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
+    } catch (error) {
+      throw toAppError(error);
+    }
+  }
+
+  /** Where the export stage gathers its files: beside the folder that the user chose, in which they then appear at once. */
+  async partialOut(): Promise<string> {
+    const { out } = await this.readRecipe();
+    return join(dirname(out), `.${basename(out)}.partial-${this.runId}`);
+  }
+
+  /** Removes what an export that was killed has left there. Throws FormatError when the recipe cannot be read. */
+  async removePartialOut(): Promise<void> {
+    const partial = await this.partialOut();
+    try {
+      await rm(partial, { recursive: true, force: true });
+    } catch (error) {
+      throw toAppError(error, partial);
+    }
+  }
+
+  /**
+   * Removes the run for good, with what a killed export left beside its result: renamed first, so that a half-deleted
+   * run is never listed. Throws UsageError while it is alive.
+   */
   async delete(): Promise<void> {
     if (await this.isLocked()) {
       throw new UsageError(`Run ${this.runId} is going on and cannot be deleted.`, { hint: 'Cancel it first.', details: { run: this.runId } });
+    }
+    try {
+      await this.removePartialOut();
+    } catch (error) {
+      // A damaged recipe does not say where the result was to be, and must not keep its run from being deleted.
+      if (!(error instanceof FormatError)) throw error;
     }
     const trash = join(this.folder, '..', `${TRASH}${this.runId}`);
     try {
@@ -255,11 +290,6 @@ export async function listRuns(runsFolder: string): Promise<RunSummary[]> {
     }
   }
   return summaries;
-}
-
-/** Whether all stages before and including `stage` are done. */
-export function isFinished(status: RunStatus, stage: Stage): boolean {
-  return status.finished.includes(stage);
 }
 
 /** States from which a run can go on. */

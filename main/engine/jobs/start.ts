@@ -4,17 +4,17 @@ import type { Recipe } from '../../../preload/contract/recipe';
 import { estimateSchema, stageSchema, type Estimate, type RunEvent, type RunResult } from '../../../preload/contract/run';
 import { openCheckpoint } from '../model/checkpoint';
 import { UsageError } from '../support/errors';
+import { checkBudget } from './check-budget';
 import { checkExports } from './check-exports';
-import { estimateRun, refuseIfImpossible, type Speed } from './estimate';
+import { estimateNeeds, estimateRun, refuseIfImpossible, type Speed } from './estimate';
 import type { StageEstimate } from './progress-meter';
 import { executeRun } from './run';
 import { RunFolder, canContinue } from './run-folder';
 import { steps } from './steps';
 import { probeSpeed } from './steps/probe';
 
-/** What running needs besides a recipe. */
+/** What running needs besides a run's folder. */
 export interface JobOptions {
-  readonly runsFolder: string;
   readonly threads: number;
   /** See `ExecuteOptions.signal`. */
   readonly signal: AbortSignal;
@@ -40,7 +40,7 @@ export async function checkRecipe(recipe: Recipe, runsFolder: string, options: C
   try {
     const speed = options.speed ?? (await probeSpeed(checkpoint, recipe));
     const estimate = await estimateRun({ config: checkpoint.config, recipe, speed, runsFolder, memoryLimitBytes: options.memoryLimitBytes });
-    return { speed, estimate: { ...estimate, problems: [...estimate.problems, ...(await checkExports(checkpoint, recipe))] } };
+    return { speed, estimate: { ...estimate, problems: [...estimate.problems, ...checkBudget(checkpoint.config, recipe), ...(await checkExports(checkpoint, recipe))] } };
   } finally {
     await checkpoint.close();
   }
@@ -63,8 +63,11 @@ export async function prepareRun(recipe: Recipe, runsFolder: string, options: Ch
   }
 }
 
-/** Opens a run that stopped before its end. Throws NotFoundError, or UsageError when it is done or going on. */
-export async function reopenRun(runId: string, runsFolder: string): Promise<RunFolder> {
+/**
+ * Opens a run that stopped before its end, once memory and disk have been checked again: both may have changed since.
+ * @throws NotFoundError; UsageError when it is done or going on; ResourceError; what `openCheckpoint` throws.
+ */
+export async function reopenRun(runId: string, runsFolder: string, options: Pick<CheckOptions, 'memoryLimitBytes'> = {}): Promise<RunFolder> {
   const folder = RunFolder.open(runsFolder, runId);
   const { state } = await folder.readStatus();
   if (!canContinue(state)) {
@@ -72,22 +75,20 @@ export async function reopenRun(runId: string, runsFolder: string): Promise<RunF
       details: { run: runId, state },
     });
   }
+  await folder.removePartialOut();
+  const [recipe, writtenBytes] = await Promise.all([folder.readRecipe(), folder.writtenBytes()]);
+  const checkpoint = await openCheckpoint(recipe.model);
+  try {
+    refuseIfImpossible(await estimateNeeds({ config: checkpoint.config, recipe, runsFolder, writtenBytes, ...options }));
+  } finally {
+    await checkpoint.close();
+  }
   return folder;
 }
 
 /** Executes a prepared or reopened run to its end. */
-export async function executeFolder(folder: RunFolder, options: Omit<JobOptions, 'runsFolder'>): Promise<RunResult> {
+export async function executeFolder(folder: RunFolder, options: JobOptions): Promise<RunResult> {
   return executeRun(folder, steps, { ...options, estimates: await readEstimates(folder) });
-}
-
-/** Starts a new run and waits for its result. */
-export async function startRun(recipe: Recipe, options: JobOptions): Promise<RunResult> {
-  return executeFolder(await prepareRun(recipe, options.runsFolder), options);
-}
-
-/** Continues a run after its last finished stage and waits for its result. */
-export async function continueRun(runId: string, options: JobOptions): Promise<RunResult> {
-  return executeFolder(await reopenRun(runId, options.runsFolder), options);
 }
 
 async function readEstimates(folder: RunFolder): Promise<StageEstimate[]> {

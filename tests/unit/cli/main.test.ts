@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../../main/cli/main';
 import { exampleModel } from '../../../main/engine/jobs/bundled';
+import { completeRecipe } from '../../../main/engine/jobs/recipe';
+import { RunFolder } from '../../../main/engine/jobs/run-folder';
+import type { Recipe } from '../../../preload/contract/recipe';
 
 let folder: string;
 beforeEach(async () => {
@@ -119,6 +122,13 @@ describe('bad input', () => {
     expect(await readFile(join(folder, 'small', 'mine.txt'), 'utf8')).toBe('mine');
   });
 
+  it('for a budget that is less than one training step ends with 2 and says what to do', async () => {
+    const { status, stderr } = await shear(['compress', exampleModel(), '--out', 'small', '--ratio', '0.2', '--budget-tokens', '1000']);
+    expect(status).toBe(2);
+    expect(stderr).toContain('1,024 or more');
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it('for more memory than there is ends with 4', async () => {
     await writeFile(join(folder, 'recipe.json'), JSON.stringify({ size: { kind: 'ratio', ratio: 0.2 }, training: { batch: 1e9 } }));
     const { status, stderr } = await shear(['compress', exampleModel(), '--recipe', 'recipe.json', '--out', 'small']);
@@ -173,6 +183,36 @@ describe('runs', () => {
   it('are none at first', async () => {
     expect(onlyObject((await shear(['runs', '--json'])).stdout)).toMatchObject({ runs: [] });
     expect((await shear(['runs'])).stdout).toContain('There are no runs');
+  });
+});
+
+describe('--resume', () => {
+  const recipe = (out: string): Recipe => completeRecipe({
+    model: exampleModel(), out: join(folder, out), size: { kind: 'ratio', ratio: 0.2 }, budgetTokens: 4096,
+    sources: [{ kind: 'text', path: join(folder, 'gone.txt'), name: 'gone' }],
+  });
+  const resume = (...more: string[]): Promise<Called> => shear(['compress', exampleModel(), '--ratio', '0.4', '--out', 'small', '--resume', ...more]);
+
+  it('finds a run beside damaged ones, and says in a line which it is and that its own settings hold', async () => {
+    const runs = join(folder, 'runs');
+    const wanted = await RunFolder.create(runs, recipe('small'), new Date('2026-01-01T10:00:00Z'));
+    for (const [day, file] of [['02', 'state.json'], ['03', 'recipe.json']] as const) {
+      const damaged = await RunFolder.create(runs, recipe('small'), new Date(`2026-01-${day}T10:00:00Z`));
+      await writeFile(damaged.path(file), '{"sta');
+    }
+    const { status, stderr } = await resume();
+    expect(status).toBe(3);
+    const [line = ''] = stderr.split('\n');
+    expect(line).toContain(wanted.runId);
+    expect(line).toMatch(/its own settings/);
+    expect(line).toContain('stories260K, 20.0% smaller');
+  });
+
+  it('checks memory again', async () => {
+    await RunFolder.create(join(folder, 'runs'), recipe('small'));
+    const { status, stderr } = await resume('--memory', '1MB');
+    expect(status).toBe(4);
+    expect(stderr).toMatch(/1 MB may be used/);
   });
 });
 

@@ -3,7 +3,7 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { estimatePeakBytes, estimateRun, estimateStages, refuseIfImpossible } from '../../../main/engine/jobs/estimate';
+import { estimateNeeds, estimatePeakBytes, estimateRun, estimateStages, refuseIfImpossible } from '../../../main/engine/jobs/estimate';
 import { availableMemoryBytes, memoryLimitBytes, volumeOf } from '../../../main/engine/jobs/machine';
 import { completeRecipe } from '../../../main/engine/jobs/recipe';
 import type { ModelConfig } from '../../../main/engine/model/config';
@@ -51,6 +51,13 @@ describe('the estimate', () => {
     expect(stages.map((stage) => stage.stage)).toEqual([...STAGES]);
     const seconds = (name: string): number => stages.find((stage) => stage.stage === name)?.seconds ?? 0;
     expect(seconds('prune') + seconds('recover')).toBeGreaterThan(100_000 / 100);
+  });
+
+  it('of disk leaves out what a run has written already', async () => {
+    const needs = { config, recipe: recipe(), runsFolder: join(folder, 'runs') };
+    const all = await estimateNeeds(needs);
+    expect((await estimateNeeds({ ...needs, writtenBytes: 1_000_000 })).diskBytes).toBe(all.diskBytes - 1_000_000);
+    expect((await estimateNeeds({ ...needs, writtenBytes: 1e15 })).diskBytes).toBeGreaterThan(0);
   });
 
   it('has no problem where there is none', async () => {

@@ -92,8 +92,21 @@ describe('a run folder', () => {
     await unlock();
   });
 
-  it('is gone after it was deleted', async () => {
+  it('is gone after it was deleted, and with it what a killed export left beside the result', async () => {
+    const results = join(runs, 'results');
+    const folder = await RunFolder.create(join(runs, 'all'), { ...recipe, out: join(results, 'small') });
+    const other = await RunFolder.create(join(runs, 'all'), { ...recipe, out: join(results, 'small') });
+    for (const run of [folder, other]) await mkdir(await run.partialOut(), { recursive: true });
+    await writeFile(join(await folder.partialOut(), 'half.gguf'), 'half');
+    await mkdir(join(results, 'small'));
+    await folder.delete();
+    expect(await readdir(join(runs, 'all'))).toEqual([other.runId]);
+    expect((await readdir(results)).sort()).toEqual([`.small.partial-${other.runId}`, 'small']);
+  });
+
+  it('can be deleted when its recipe is damaged', async () => {
     const folder = await RunFolder.create(runs, recipe);
+    await writeFile(folder.path('recipe.json'), '{"model": ');
     await folder.delete();
     expect(await readdir(runs)).toEqual([]);
   });
