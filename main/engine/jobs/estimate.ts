@@ -7,9 +7,10 @@ import { readdir, stat } from 'node:fs/promises';
 import type { Problem } from '../../../preload/contract/model';
 import type { Recipe } from '../../../preload/contract/recipe';
 import type { Estimate, Stage } from '../../../preload/contract/run';
-import { countLinearParameters, countParameters, LINEAR_ROLES, linearShape, type ModelConfig } from '../model/config';
+import { countLinearParameters, countParameters, type ModelConfig } from '../model/config';
 import { AppError, PlanError, ResourceError, UnsupportedError, UsageError, toAppError } from '../support/errors';
 import { availableMemoryBytes, memoryLimitBytes, volumeOf } from './machine';
+import { estimateTraining, totalBytes, type TrainingMemory, type TrainingShape } from './memory';
 import type { StageEstimate } from './progress-meter';
 import { planWidths, weightBytes, withEvenWidths, type WidthBudget } from './size';
 
@@ -19,11 +20,8 @@ export interface Speed {
   readonly trainTokensPerSecond: number;
 }
 
-/** The program itself, the numeric runtime and its sessions. */
-const BASE_BYTES = 250e6;
-/** The head works on this many tokens at a time and needs logits, probabilities and their gradient. */
-const HEAD_TOKENS = 256;
-const HEAD_COPIES = 3;
+/** Tokens of all sources together on which knowledge analysis tries each node group, at most. */
+const MAX_ANALYSIS_TOKENS = 4096;
 /** Tokens of each source on which perplexities are measured; fewer where a source is shorter. */
 const EVALUATION_TOKENS = 4096;
 const SAMPLE_TOKENS = 64;
@@ -31,29 +29,21 @@ const SAMPLE_TOKENS = 64;
 const EXPORT_BYTES_PER_SECOND = 60e6;
 const CHECK_TOKENS = 256;
 
-/** Memory at the peak of a run, in bytes: while training, with the activations of a batch saved for the backward pass. */
-export function estimatePeakBytes(config: ModelConfig, recipe: Recipe): number {
+/**
+ * Memory at the peak of a run, in bytes: of the stages that hold most, the largest. `way` says how it trains where
+ * that is not with whole batches and saved activations.
+ */
+export function estimatePeakBytes(config: ModelConfig, recipe: Recipe, way: Partial<TrainingShape> = {}): number {
   const { rank, batch, length } = recipe.training;
-  const tokens = batch * length;
-  const perLayer = config.layers.map(
-    ({ heads, kvHeads, ffn }) => 4 * (2 * config.hidden + 2 * config.headDim * (heads + kvHeads) + 2 * ffn) * tokens,
-  );
-  const saved = perLayer.reduce((sum, bytes) => sum + bytes, 0);
-  // One layer at a time also holds its attention scores and about as much again in temporary values.
-  const working = Math.max(...config.layers.map(({ heads }, index) => 3 * (perLayer[index] ?? 0) + 4 * 2 * batch * heads * length * length));
-  const head = 4 * HEAD_COPIES * Math.min(HEAD_TOKENS, tokens) * config.vocabulary;
-  let factors = 0;
-  for (const layer of config.layers) {
-    for (const role of LINEAR_ROLES) {
-      const [out, input] = linearShape(config, layer, role);
-      factors += rank * (out + input);
-    }
-  }
-  // Factors, their gradients, and the optimiser's two moments.
-  const training = recipe.budgetTokens === 0 ? 0 : 4 * 4 * factors;
-  // Base weights, and the weights with the factors merged in.
-  const weights = 4 * (countParameters(config) + countLinearParameters(config));
-  return Math.round(BASE_BYTES + weights + saved + working + head + training);
+  const train = (changes: Partial<TrainingShape>): TrainingMemory => estimateTraining(config, { rank, batch, length, ...way, ...changes });
+  // Scoring takes one sequence at a time; knowledge analysis keeps what enters each layer.
+  const scoring = train({ batch: 1, gates: true });
+  const analyse = totalBytes(scoring) + 4 * MAX_ANALYSIS_TOKENS * config.hidden * config.layers.length;
+  // The smaller model is made while the larger one is still there, as are weights with the factors merged into them.
+  const copied = 4 * countLinearParameters(config);
+  const prune = recipe.budgetTokens === 0 ? 0 : totalBytes(train({ gates: true })) + copied;
+  const evaluate = scoring.base + 2 * scoring.weights;
+  return Math.round(Math.max(analyse, prune, evaluate));
 }
 
 /** Seconds of every stage. `tokensPerSource` is how many tokens each source has for measuring. */
