@@ -1,5 +1,5 @@
 /** Turns a run's figures into what the charts, their sentences and their tables show; pure. */
-import { latestPerplexity, sourcesOf, type LayerWidths, type LossPoint, type RunView } from '../state/run-view';
+import { latestPerplexity, sourcesOf, type LayerWidths, type LossPoint, type Part, type RunView } from '../state/run-view';
 import { text } from '../text/catalogue';
 import { formatCount, formatFigure } from '../text/format';
 
@@ -129,12 +129,34 @@ export function widthsSummary(layers: readonly LayerWidths[]): string {
   );
 }
 
+/** One part of a layer before and after. */
+export interface PartWidths {
+  readonly part: Part;
+  readonly now: number;
+  readonly before: number;
+  /** Kept whole for what it knows, while other layers lose some of this part. */
+  readonly isSpared: boolean;
+}
+
+/** The two parts of each layer. A run tells which layers hold something spared; which part that is, the widths say. */
+export function partsOf(layers: readonly LayerWidths[]): readonly { readonly layer: number; readonly parts: readonly PartWidths[] }[] {
+  const attention = (layer: LayerWidths): Omit<PartWidths, 'isSpared'> => ({ part: 'attention', now: layer.kvHeads, before: layer.kvHeadsBefore });
+  const mlp = (layer: LayerWidths): Omit<PartWidths, 'isSpared'> => ({ part: 'mlp', now: layer.ffn, before: layer.ffnBefore });
+  return layers.map((layer) => ({
+    layer: layer.layer,
+    parts: [attention, mlp].map((pick) => {
+      const own = pick(layer);
+      const isCutElsewhere = layers.some((other) => pick(other).now < pick(other).before);
+      return { ...own, isSpared: layer.locked && own.now === own.before && isCutElsewhere };
+    }),
+  }));
+}
+
 /** The widths table. */
 export function widthsRows(layers: readonly LayerWidths[]): readonly (readonly string[])[] {
-  return layers.map((layer) => [
-    `${layer.layer + 1}${layer.locked ? ` (${text.run.locked})` : ''}`,
-    text.run.kept(layer.kvHeads, layer.kvHeadsBefore),
-    text.run.kept(layer.ffn, layer.ffnBefore),
+  return partsOf(layers).map(({ layer, parts }) => [
+    String(layer + 1),
+    ...parts.map(({ now, before, isSpared }) => `${text.run.kept(now, before)}${isSpared ? ` (${text.run.locked})` : ''}`),
   ]);
 }
 

@@ -1,7 +1,7 @@
 /** A run as the window sees it: folded events, live and from the record, and the two models writing. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RunEvent, RunEventBody } from '../../../preload/contract/run';
-import { knowledgeSummary, lossLines, perplexitiesOf, perplexityGroups, perplexitySummary } from '../../../renderer/charts/run-charts';
+import { knowledgeSummary, lossLines, perplexitiesOf, perplexityGroups, perplexitySummary, widthsRows } from '../../../renderer/charts/run-charts';
 import { Comparison } from '../../../renderer/state/compare.svelte';
 import { emptyView, foldEvents, latestPerplexity } from '../../../renderer/state/run-view';
 import { RunWatch } from '../../../renderer/state/run.svelte';
@@ -53,6 +53,22 @@ describe('the folded view', () => {
     expect(knowledgeSummary(view)).not.toContain('kept whole');
     const locked = events({ type: 'layer', layer: 1, kvHeads: 2, kvHeadsBefore: 2, ffn: 8, ffnBefore: 9, locked: true });
     expect(knowledgeSummary(foldEvents(view, locked))).toContain('kept whole');
+  });
+
+  it('marks the part of a layer that was spared, not the whole layer, nor what loses nothing anywhere', () => {
+    const widths = { kvHeadsBefore: 4, ffnBefore: 9 };
+    const layers = [
+      { layer: 0, kvHeads: 4, ffn: 5, locked: true, ...widths },
+      { layer: 1, kvHeads: 2, ffn: 9, locked: true, ...widths },
+      { layer: 2, kvHeads: 4, ffn: 4, locked: false, ...widths },
+    ];
+    expect(widthsRows(layers)).toEqual([
+      ['1', '4 of 4 (kept whole)', '5 of 9'],
+      ['2', '2 of 4', '9 of 9 (kept whole)'],
+      ['3', '4 of 4', '4 of 9'],
+    ]);
+    const onlyChannels = layers.map((layer) => ({ ...layer, kvHeads: 4 }));
+    expect(widthsRows(onlyChannels)[1]).toEqual(['2', '4 of 4', '9 of 9 (kept whole)']);
   });
 
   it('says how many texts are as good as before and which lost most', () => {
