@@ -135,9 +135,10 @@ export const en = {
     risky: 'More than half of the layers goes. Models usually lose their language at this size; training afterwards brings back only a part.',
     mode: 'Shape of the result',
     everywhere: 'Opens everywhere',
-    everywhereHint: 'Every layer gets the same width, so every program can open the result.',
+    everywhereHint:
+      'Every layer loses the same share, so every program can open the result. The knowledge map shows where knowledge sits, but spares no layer.',
     quality: 'Best quality',
-    qualityHint: 'Each layer keeps what it needs. Better at the same size, but fewer programs open it.',
+    qualityHint: 'Each layer keeps what it needs most, and the parts that matter most are spared. Fewer programs open it.',
     outcome: 'What you will get',
     parameters: 'Parameters',
     bytes: 'Size on disk',
@@ -314,8 +315,7 @@ export const en = {
     seed: 'Seed',
     removed: 'What was removed',
     files: 'Files',
-    check: (difference: number, allowed: number) =>
-      `Opened again from disk and compared: its answers differ by at most ${formatFigure(difference)}, rounding explains up to ${formatFigure(allowed)}.`,
+    check: 'Opened again from disk and compared: its answers agree with the model that was made.',
     show: 'Open folder',
     report: 'Open the report',
     again: 'Export in another file type',

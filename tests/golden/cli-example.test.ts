@@ -41,6 +41,7 @@ describe('the example', () => {
     expect((performance.now() - started) / 1000).toBeLessThan(120);
     expect(stdout).toContain('./shear-example/report.html');
     expect(stdout).toContain('./shear-example/model');
+    expect(stdout).toContain('its answers agree with the model that was made');
     expect(shown.join('')).toMatch(/left\n/);
 
     const report = await readFile(join(folder, 'shear-example', 'report.html'), 'utf8');

@@ -36,6 +36,6 @@ export const perplexity: Command = {
         threads: context.threads, signal: context.signal, onProgress: context.progress('Measuring'),
       },
     );
-    return { json: measured, text: `Perplexity ${asFigure(measured.perplexity)} over ${asCount(measured.tokens)} predicted tokens (${measured.nll.toFixed(4)} nats each).` };
+    return { json: measured, text: `Perplexity ${asFigure(measured.perplexity)} over ${asCount(measured.tokens)} predicted tokens.` };
   },
 };

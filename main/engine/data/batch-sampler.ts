@@ -149,7 +149,7 @@ export class BatchSampler {
     const empty = this.sources.filter((source, index) => (found[index] ?? 0) > 0 && source.blocks.length === 0);
     if (empty.length > 0) {
       throw new TextError(`Too short to learn from: ${empty.map((source) => `"${source.name}"`).join(', ')}.`, {
-        hint: 'Use a longer text, or shorter blocks.',
+        hint: 'Use a longer text, or a smaller text length.',
         details: { sources: empty.map((source) => source.name) },
       });
     }

@@ -59,8 +59,8 @@ export interface SplitBlocks {
  */
 export function splitHeldBack(blocks: readonly Block[], share: number, seed: number): SplitBlocks {
   if (blocks.length < 2) {
-    throw new TextError(`A text gives ${blocks.length} block${blocks.length === 1 ? '' : 's'} of tokens; at least 2 are needed, one to learn from and one to measure.`, {
-      hint: 'Use a longer text, or shorter blocks.',
+    throw new TextError(`A text fills ${blocks.length} of the pieces that a model reads at a time; at least 2 are needed, one to learn from and one to measure.`, {
+      hint: 'Use a longer text, or a smaller text length.',
       details: { blocks: blocks.length },
     });
   }

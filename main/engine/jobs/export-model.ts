@@ -102,7 +102,7 @@ async function reopenedLogits(executor: Executor, path: string, { checkIds, sign
 
 function notTheSame(path: string, difference: number): VerificationError {
   return new VerificationError(
-    `The model written to ${path} does not give the answers of the model it was written from: its logits differ by ${difference.toPrecision(3)}, where at most ${ROUNDING_NOISE} was expected.`,
+    `The model written to ${path} does not give the answers of the model it was written from: they differ by up to ${difference.toPrecision(3)}, where at most ${ROUNDING_NOISE} was expected.`,
     { hint: 'The file was removed. This is a fault of this program or of the disk: please try once more and report it.', details: { file: path, difference, allowed: ROUNDING_NOISE } },
   );
 }

@@ -67,7 +67,7 @@ export async function verifyModel(path: string, options: VerifyOptions): Promise
     const ok = maxDifference <= allowedDifference;
     const difference: Difference = {
       what: 'logits', found: maxDifference, expected: allowedDifference,
-      message: `The logits differ by ${maxDifference.toPrecision(3)}; the element types of the files explain ${allowedDifference.toPrecision(3)}.`,
+      message: `The answers of the two models differ by up to ${maxDifference.toPrecision(3)}; the number formats of their files account for ${allowedDifference.toPrecision(3)} at most.`,
     };
     return { ok, differences: ok ? [] : [difference], maxLogitDifference: maxDifference, allowedDifference };
   } finally {
