@@ -22,15 +22,15 @@ export interface WorkSize {
  *   whose two products have two gradients each) times that, + 6 P' N for P' LoRA parameters;
  * - generation: forward passes of one token each, with S growing.
  *
- * S is the whole length for a pass: what a causal mask hides counts, as it does for the peer. Norms, activations and
- * the optimiser do not count.
+ * S is (T + 1) / 2 on average for a pass over T tokens: what a causal mask hides does not count, whether or not a side
+ * computes it. Norms, activations and the optimiser do not count either.
  */
 export function workFlops(config: ModelConfig, work: BenchWork, size: WorkSize): number {
   const { batch, length, newTokens, rank } = size;
   const generating = work === 'generate';
   const tokens = generating ? newTokens : batch * length;
-  // The tokens look at length + 1, length + 2, … positions, themselves included.
-  const seen = generating ? length + (newTokens + 1) / 2 : length;
+  // Each token looks at itself and at all before it.
+  const seen = generating ? length + (newTokens + 1) / 2 : (length + 1) / 2;
   let linears = 0;
   let attention = 0;
   let factors = 0;
