@@ -30,6 +30,7 @@ const combinations = {
   '135M 1x1024': { ...smol135, batch: 1, length: 1024 },
   '350M 1x256': { ...smol360, batch: 1, length: 256 },
   '350M 4x128': { ...smol360, batch: 4, length: 128 },
+  '135M 4x256 gates': { ...smol135, batch: 4, length: 256, gates: true },
   '135M 4x512 recompute': { ...smol135, batch: 4, length: 512, recompute: true },
   '350M 4x256 recompute': { ...smol360, batch: 4, length: 256, recompute: true },
   'wide 2x256': { ...wide, batch: 2, length: 256 },

@@ -10,6 +10,7 @@ import type { ModelView } from '../../main/engine/model/view';
 import { Random } from '../../main/engine/support/random';
 import type { Tensor32 } from '../../main/engine/tensors/handle';
 import { elementCount } from '../../main/engine/tensors/shape';
+import { openGates } from '../../main/engine/pruning/gate-scores';
 import { LoraTrainer } from '../../main/engine/training/trainer';
 
 /** What is measured; see the list in measure-memory.mjs. */
@@ -27,6 +28,7 @@ interface Combination {
   readonly rank: number;
   readonly steps: number;
   readonly recompute?: boolean;
+  readonly gates?: boolean;
 }
 
 function configOf(combination: Combination): ModelConfig {
@@ -56,7 +58,7 @@ function generatedView(config: ModelConfig, random: Random): ModelView {
 }
 
 async function measure(combination: Combination): Promise<void> {
-  const { batch, length, rank, steps, vocabulary, recompute = false } = combination;
+  const { batch, length, rank, steps, vocabulary, recompute = false, gates = false } = combination;
   const config = configOf(combination);
   const random = Random.fromSeed(1);
   const model = await loadModel(generatedView(config, random));
@@ -66,11 +68,11 @@ async function measure(combination: Combination): Promise<void> {
   const peaks: number[] = [];
   for (let step = 0; step < steps; step++) {
     const batchIds = Array.from({ length: batch }, () => Int32Array.from({ length }, () => random.nextInteger(vocabulary)));
-    await trainer.step(batchIds, 1e-4);
+    await trainer.step(batchIds, 1e-4, gates ? { gates: openGates(model) } : {});
     peaks.push(process.resourceUsage().maxRSS * 1024);
   }
   await executor.dispose();
-  const parts = estimateTraining(config, { rank, batch, length, recompute });
+  const parts = estimateTraining(config, { rank, batch, length, recompute, gates });
   process.stdout.write(`${JSON.stringify({ estimate: totalBytes(parts), measured: peaks.at(-1) ?? 0, parts, peaks })}\n`);
 }
 
