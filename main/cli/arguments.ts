@@ -6,7 +6,7 @@ import { UsageError } from '../engine/support/errors';
 import type { OptionsConfig } from './command';
 
 /** Options that every command knows. */
-export const COMMON_OPTIONS = {
+const COMMON_OPTIONS = {
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   threads: { type: 'string' },

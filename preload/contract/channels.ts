@@ -43,7 +43,7 @@ export const engineCalls = {
 } as const;
 
 /** Calls that the main process answers itself: dialogs, the desktop, facts about the program. */
-export const desktopCalls = {
+const desktopCalls = {
   /** The bundled example: a model folder and starter texts with a word on each. */
   'app.example': {
     request: nothing,

@@ -13,14 +13,13 @@ export const problemSchema = v.object({
 export type Problem = v.InferOutput<typeof problemSchema>;
 
 /** Sizes of one decoder layer. */
-export const layerSummarySchema = v.object({
+const layerSummarySchema = v.object({
   heads: v.number(),
   kvHeads: v.number(),
   ffn: v.number(),
   /** Parameters of its seven linear matrices. */
   parameters: v.number(),
 });
-export type LayerSummary = v.InferOutput<typeof layerSummarySchema>;
 
 /** What `shear inspect` prints and the model page shows. Numbers are 0 and texts empty where problems hide them. */
 export const inspectionSchema = v.object({

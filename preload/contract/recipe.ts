@@ -20,7 +20,7 @@ export type Mode = v.InferOutput<typeof modeSchema>;
 export const textStageSchema = v.picklist(['pretraining', 'instruction']);
 
 /** One recovery text (or file of token ids), what people call it, and its weight in the mix. */
-export const sourceSchema = v.object({
+const sourceSchema = v.object({
   kind: v.picklist(['text', 'ids']),
   path,
   name: v.pipe(v.string(), v.minLength(1)),
@@ -38,7 +38,7 @@ export const exportTargetSchema = v.variant('format', [
 export type ExportTarget = v.InferOutput<typeof exportTargetSchema>;
 
 /** Names of saliency criteria (lorashear.md, section 3; `gateTaylor` is ours: gradient of a gate on each structure). */
-export const criterionSchema = v.picklist([
+const criterionSchema = v.picklist([
   'magnitude', 'averageMagnitude', 'cosine', 'taylorFirst', 'taylorSecond', 'gateTaylor',
 ]);
 export type Criterion = v.InferOutput<typeof criterionSchema>;
@@ -67,7 +67,7 @@ export const lorashearSchema = v.object({
 export type LorashearSettings = v.InferOutput<typeof lorashearSchema>;
 
 /** LoRA training. */
-export const trainingSchema = v.object({
+const trainingSchema = v.object({
   rank: v.optional(positiveInteger, 8),
   alpha: v.optional(v.pipe(v.number(), v.minValue(0)), 16),
   /** Left out, it follows from the model's width (`defaultLearningRate`). */
@@ -76,7 +76,6 @@ export const trainingSchema = v.object({
   /** Tokens of a sequence; the first is not predicted, so one alone teaches nothing. */
   length: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(2)), 256),
 });
-export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
 
 /**
  * Peak learning rate of LoRA for a model of a hidden width: 2e-3 at 576 (SmolLM2-135M), falling with the square root of

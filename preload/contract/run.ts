@@ -4,7 +4,7 @@ import { problemSchema } from './model';
 import { exportTargetSchema, recipeSchema } from './recipe';
 
 /** Which programs open a result, told before pruning (portability). */
-export const opensInSchema = v.object({ program: v.string(), opens: v.boolean(), note: v.string() });
+const opensInSchema = v.object({ program: v.string(), opens: v.boolean(), note: v.string() });
 export type OpensIn = v.InferOutput<typeof opensInSchema>;
 
 /** The exact outcome of a size choice, computed from headers alone. */
@@ -51,7 +51,7 @@ export const errorDataSchema = v.object({
 export const runStateSchema = v.picklist(['running', 'done', 'failed', 'cancelled', 'interrupted']);
 export type RunState = v.InferOutput<typeof runStateSchema>;
 
-export const phaseSchema = v.picklist(['full', 'pruned', 'recovered']);
+const phaseSchema = v.picklist(['full', 'pruned', 'recovered']);
 export type Phase = v.InferOutput<typeof phaseSchema>;
 
 const eventBody = v.variant('type', [
@@ -92,7 +92,7 @@ export const exportedSchema = v.object({
 });
 export type Exported = v.InferOutput<typeof exportedSchema>;
 
-export const sideSchema = v.object({ parameters: v.number(), linearParameters: v.number(), bytes: v.number(), tokensPerSecond: v.number() });
+const sideSchema = v.object({ parameters: v.number(), linearParameters: v.number(), bytes: v.number(), tokensPerSecond: v.number() });
 
 export const runResultSchema = v.object({
   runId: v.string(),

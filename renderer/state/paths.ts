@@ -11,7 +11,7 @@ export function nameOf(path: string): string {
 }
 
 /** Everything before the last part of a path. */
-export function folderOf(path: string): string {
+function folderOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\'), 0));
 }
 
@@ -22,7 +22,7 @@ export function joinPath(folder: string, name: string): string {
 }
 
 /** Whether a name looks like a text source rather than a model. */
-export function isTextPath(path: string): boolean {
+function isTextPath(path: string): boolean {
   const name = nameOf(path).toLowerCase();
   if (MODEL_JSON.includes(name) || name.endsWith('.index.json')) return false;
   return TEXT_ENDINGS.some((ending) => name.endsWith(ending));

@@ -5,7 +5,7 @@ import type { ExportTarget, Mode, RecipeInput, Source } from '../../preload/cont
 export type Effort = 'quick' | 'normal' | 'thorough';
 
 /** Passes over the texts and the most tokens that each effort takes. */
-export const EFFORTS: Readonly<Record<Effort, { readonly passes: number; readonly mostTokens: number }>> = {
+const EFFORTS: Readonly<Record<Effort, { readonly passes: number; readonly mostTokens: number }>> = {
   quick: { passes: 0.25, mostTokens: 32_768 },
   normal: { passes: 1, mostTokens: 131_072 },
   thorough: { passes: 3, mostTokens: 1_048_576 },

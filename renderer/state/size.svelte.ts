@@ -11,7 +11,7 @@ export const MIN_PERCENT = 5;
 /** Largest percentage that can be removed. */
 export const MAX_PERCENT = 80;
 /** Above this the model usually loses its language; the page says so. */
-export const RISKY_PERCENT = 50;
+const RISKY_PERCENT = 50;
 /** Sizes offered with a name. */
 export const PRESETS = [
   { name: 'light', percent: 10 },

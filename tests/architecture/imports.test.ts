@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { packageOf, readSources, root, targetOf, type Source } from './sources';
+import { exportsOf, mentionsOf, packageOf, readSources, root, targetOf, type Source } from './sources';
 import { partOf, readPackages, readParts, type Part } from './table';
 
 const PROGRAM = ['main', 'preload', 'renderer'];
@@ -78,6 +78,20 @@ describe('the style', () => {
   it('has no any, no check switched off, no double cast, no default export', () => {
     const found = [...program, ...tests].flatMap((source) => offences(source).map((offence) => `${source.path}: ${offence}`));
     expect(found).toEqual([]);
+  });
+
+  it('exports nothing that nothing uses', () => {
+    const moduleOf = (path: string): string => path.replace(/(\/index)?(\.ts)?$/, '');
+    const taken = new Set([...program, ...tests].flatMap((source) => source.imports.flatMap(({ specifier, names }) => {
+      const target = targetOf(source, specifier);
+      return target === null ? [] : (names ?? ['*']).map((name) => `${moduleOf(target)}: ${name}`);
+    })));
+    const unused = program.flatMap((source) => exportsOf(source).flatMap((name) => {
+      const module = moduleOf(source.path);
+      const isUsed = taken.has(`${module}: ${name}`) || taken.has(`${module}: *`) || mentionsOf(name, source) > 1;
+      return isUsed ? [] : [`${source.path}: ${name}`];
+    }));
+    expect(unused).toEqual([]);
   });
 
   it('opens every file with what it owns', () => {

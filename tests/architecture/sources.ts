@@ -11,6 +11,8 @@ export interface Import {
   readonly specifier: string;
   /** Types alone: nothing of it is there when the program runs. */
   readonly isTypeOnly: boolean;
+  /** Names as the file that is imported calls them; null where all of it is taken. */
+  readonly names: readonly string[] | null;
 }
 
 /** One source file. */
@@ -60,19 +62,46 @@ function importsOf(tree: ts.SourceFile): Import[] {
   const found: Import[] = [];
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
-      found.push({ specifier: node.moduleSpecifier.text, isTypeOnly: isTypeOnlyImport(node.importClause) });
+      found.push({ specifier: node.moduleSpecifier.text, isTypeOnly: isTypeOnlyImport(node.importClause), names: namesOf(node.importClause?.namedBindings) });
     } else if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined && ts.isStringLiteral(node.moduleSpecifier)) {
-      found.push({ specifier: node.moduleSpecifier.text, isTypeOnly: node.isTypeOnly });
+      found.push({ specifier: node.moduleSpecifier.text, isTypeOnly: node.isTypeOnly, names: namesOf(node.exportClause) });
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument) && ts.isStringLiteral(node.argument.literal)) {
-      found.push({ specifier: node.argument.literal.text, isTypeOnly: true });
+      found.push({ specifier: node.argument.literal.text, isTypeOnly: true, names: null });
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
       const [argument] = node.arguments;
-      found.push({ specifier: argument !== undefined && ts.isStringLiteralLike(argument) ? argument.text : '(computed)', isTypeOnly: false });
+      found.push({ specifier: argument !== undefined && ts.isStringLiteralLike(argument) ? argument.text : '(computed)', isTypeOnly: false, names: null });
     }
     ts.forEachChild(node, visit);
   };
   visit(tree);
   return found;
+}
+
+function namesOf(clause: ts.NamedImportBindings | ts.NamedExportBindings | undefined): string[] | null {
+  if (clause === undefined || !(ts.isNamedImports(clause) || ts.isNamedExports(clause))) return null;
+  return clause.elements.map((element) => (element.propertyName ?? element.name).text);
+}
+
+/** The names that a file exports by declaring them. */
+export function exportsOf({ tree }: Source): string[] {
+  return tree.statements.flatMap((statement) => {
+    const isExported = ts.canHaveModifiers(statement) && ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) === true;
+    if (!isExported) return [];
+    if (ts.isVariableStatement(statement)) return statement.declarationList.declarations.map(({ name }) => name.getText(tree));
+    const isNamed = ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement) || ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement);
+    return isNamed && statement.name !== undefined ? [statement.name.text] : [];
+  });
+}
+
+/** How often a file's code says a name; its comments do not count. */
+export function mentionsOf(name: string, { tree }: Source): number {
+  let count = 0;
+  const visit = (node: ts.Node): void => {
+    if (ts.isIdentifier(node) && node.text === name) count++;
+    ts.forEachChild(node, visit);
+  };
+  visit(tree);
+  return count;
 }
 
 function isTypeOnlyImport(clause: ts.ImportClause | undefined): boolean {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BatchSampler, type SampledSource } from '../../main/engine/data/batch-sampler';
-import { packDocuments, splitHeldBack, windows, type Block } from '../../main/engine/data/packing';
+import { packDocuments, splitHeldBack, type Block } from '../../main/engine/data/packing';
 
 /** Blocks of two ids, told apart by their first. */
 function blocks(count: number, from = 0): Block[] {
@@ -32,11 +32,6 @@ describe('packing', () => {
     expect(splitHeldBack(blocks(2), 0.01, 0).heldBack).toHaveLength(1);
     expect(splitHeldBack(blocks(2), 1, 0).training).toHaveLength(1);
     expect(() => splitHeldBack(blocks(1), 0.5, 0)).toThrow('at least 2 are needed');
-  });
-
-  test('cuts ids into whole windows', () => {
-    expect(windows([1, 2, 3, 4, 5], 2)).toEqual([[1, 2], [3, 4]]);
-    expect(windows([1], 2)).toEqual([]);
   });
 });
 

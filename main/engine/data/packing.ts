@@ -1,4 +1,4 @@
-/** Cuts token ids into blocks and windows of equal length, and holds some blocks back for measuring. */
+/** Cuts token ids into blocks of equal length, and holds some blocks back for measuring. */
 import { TextError } from '../support/errors';
 import { Random } from '../support/random';
 
@@ -72,9 +72,4 @@ export function splitHeldBack(blocks: readonly Block[], share: number, seed: num
     training: blocks.filter((_, index) => !chosen.has(index)),
     heldBack: blocks.filter((_, index) => chosen.has(index)),
   };
-}
-
-/** Consecutive windows of `size` ids; what does not fill the last is left out. */
-export function windows(ids: readonly number[], size: number): number[][] {
-  return Array.from({ length: Math.floor(ids.length / size) }, (_, index) => ids.slice(index * size, (index + 1) * size));
 }

@@ -9,7 +9,7 @@ import { describeRow, ROW_FORMATS, type Document, type RowFormat } from './rows'
 import { readLines, readUtf8File, withoutByteOrderMark, type ReadOptions } from './utf8-file';
 
 /** A line that holds only this ends a document of a plain text, as in common collections of stories. */
-export const DOCUMENT_END = '<|endoftext|>';
+const DOCUMENT_END = '<|endoftext|>';
 
 /** Longer texts are handled in several documents, so that work on one stays short. */
 const MAX_DOCUMENT_CHARACTERS = 1_000_000;

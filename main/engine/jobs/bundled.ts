@@ -20,7 +20,7 @@ export interface StarterText {
  * The folder `resources/example`: beside an installed program, or above this file in a checkout, whether built or not.
  * @throws NotFoundError when the program was installed without it.
  */
-export function exampleFolder(): string {
+function exampleFolder(): string {
   const installed = (process as { readonly resourcesPath?: string }).resourcesPath;
   const candidates = installed === undefined ? [] : [join(installed, 'resources', 'example'), join(installed, 'example')];
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {

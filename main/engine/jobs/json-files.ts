@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { FormatError, toAppError } from '../support/errors';
 
 /** Writes a file under a temporary name, flushes it to the disk, then renames it: readers see the old or the new file, never half of one. */
-export async function writeFileAtomically(path: string, data: string | Uint8Array): Promise<void> {
+async function writeFileAtomically(path: string, data: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     const file = await open(temporary, 'wx');

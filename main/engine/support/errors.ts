@@ -172,9 +172,3 @@ export function toAppError(error: unknown, place = ''): AppError {
   }
   return new InternalError(String(error));
 }
-
-/** Rebuilds an error that crossed a process boundary as data. */
-export function errorFromData(data: ErrorData): AppError {
-  const options = data.hint === undefined ? { details: data.details } : { details: data.details, hint: data.hint };
-  return new AppError(data.code, data.message, options);
-}

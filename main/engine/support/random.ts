@@ -1,6 +1,6 @@
 /** Seeded randomness: every random choice in the engine comes from a generator that its caller passes in. */
 
-/** A generator of 32-bit state words (xoshiro128**, Blackman and Vigna 2018); its state can be saved and restored. */
+/** A generator of 32-bit state words (xoshiro128**, Blackman and Vigna 2018). */
 export class Random {
   private readonly state: Uint32Array;
 
@@ -21,15 +21,6 @@ export class Random {
       state[index] = (mixed ^ (mixed >>> 15)) >>> 0;
     }
     return new Random(state);
-  }
-
-  /** A generator that goes on from a saved state (four 32-bit words). */
-  static fromState(words: readonly number[]): Random {
-    return new Random(Uint32Array.from(words));
-  }
-
-  saveState(): number[] {
-    return Array.from(this.state);
   }
 
   /** A whole number in [0, 2^32). */
