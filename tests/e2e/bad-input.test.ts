@@ -65,18 +65,16 @@ test('a dropped text that is not UTF-8 is told with file and line, and without i
 });
 
 test('too little memory is told before the start, and what is to be changed can be', async () => {
-  const app = await launchApp({ env: { SHEAR_MEMORY_LIMIT: '270MB' } });
+  const app = await launchApp({ env: { SHEAR_MEMORY_LIMIT: '118MB' } });
   try {
     const { page } = app;
     await answerPickers(app, app.folder);
     await goToCheck(app, app.folder);
-    await expectAlert(page, [/This needs about \d+ MB of memory; 270 MB may be used\./, 'Allow more memory, or choose a smaller batch'], 'memory');
+    await expectAlert(page, [/This needs about \d+ MB of memory; 118 MB may be used\./, 'Allow more memory, or choose shorter texts'], 'memory');
     await expect(page.getByTestId('start-run')).toBeDisabled();
     await page.getByTestId('more-settings').locator('summary').click();
-    for (const [setting, value] of [['batch', '1'], ['length', '128']] as const) {
-      await page.getByTestId(`setting-${setting}`).fill(value);
-      await page.getByTestId(`setting-${setting}`).press('Tab');
-    }
+    await page.getByTestId('setting-length').fill('64');
+    await page.getByTestId('setting-length').press('Tab');
     await expect(page.getByRole('alert')).toBeHidden();
     await expect(page.getByTestId('start-run')).toBeEnabled();
     await expectAccessible(page);

@@ -110,7 +110,7 @@ describe('Too little memory', () => {
       const error = errorOf(json);
       expect(error).toMatchObject({ code: 'memory', details: { availableBytes: 100_000_000 } });
       expect(error.message).toMatch(/^This needs about \d+ MB of memory; 100 MB may be used\.$/);
-      expect(error.hint).toMatch(/Allow more memory, or choose a smaller batch \(now 4\)/);
+      expect(error.hint).toMatch(/Allow more memory, or choose shorter texts \(now 256 tokens\)/);
       expect(error.details['neededBytes']).toBeGreaterThan(100_000_000);
     }
     const words = await shear(await compress('--memory', '100MB'));
@@ -119,10 +119,10 @@ describe('Too little memory', () => {
     await expectNothingLeft();
   });
 
-  it('is enough once the batch and the texts are smaller, as the hint says', async () => {
-    const argv = await compress('--memory', '270MB');
+  it('is enough once the texts are shorter, as the hint says', async () => {
+    const argv = await compress('--memory', '118MB');
     expect(await shear(argv)).toMatchObject({ status: 4 });
-    expect(await shear([...argv, '--batch', '1', '--length', '64', '--json'])).toMatchObject({ status: 0 });
+    expect(await shear([...argv, '--length', '64', '--json'])).toMatchObject({ status: 0 });
   });
 
   it('is not what a size that cannot be read means', async () => {

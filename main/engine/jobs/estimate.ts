@@ -7,12 +7,12 @@ import { readdir, stat } from 'node:fs/promises';
 import type { Problem } from '../../../preload/contract/model';
 import type { Recipe } from '../../../preload/contract/recipe';
 import type { Estimate, Stage } from '../../../preload/contract/run';
-import { countLinearParameters, countParameters, type ModelConfig } from '../model/config';
+import { countParameters, type ModelConfig } from '../model/config';
 import { AppError, PlanError, ResourceError, UnsupportedError, UsageError, toAppError } from '../support/errors';
 import { availableMemoryBytes, memoryLimitBytes, volumeOf } from './machine';
-import { estimateTraining, totalBytes, type TrainingMemory, type TrainingShape } from './memory';
 import type { StageEstimate } from './progress-meter';
 import { planWidths, weightBytes, withEvenWidths, type WidthBudget } from './size';
+import { chooseTrainingWay } from './training-way';
 
 /** How fast this machine works on a model: tokens a second through all of it. */
 export interface Speed {
@@ -20,31 +20,12 @@ export interface Speed {
   readonly trainTokensPerSecond: number;
 }
 
-/** Tokens of all sources together on which knowledge analysis tries each node group, at most. */
-const MAX_ANALYSIS_TOKENS = 4096;
 /** Tokens of each source on which perplexities are measured; fewer where a source is shorter. */
 const EVALUATION_TOKENS = 4096;
 const SAMPLE_TOKENS = 64;
 /** Writing, re-opening and comparing an exported file. */
 const EXPORT_BYTES_PER_SECOND = 60e6;
 const CHECK_TOKENS = 256;
-
-/**
- * Memory at the peak of a run, in bytes: of the stages that hold most, the largest. `way` says how it trains where
- * that is not with whole batches and saved activations.
- */
-export function estimatePeakBytes(config: ModelConfig, recipe: Recipe, way: Partial<TrainingShape> = {}): number {
-  const { rank, batch, length } = recipe.training;
-  const train = (changes: Partial<TrainingShape>): TrainingMemory => estimateTraining(config, { rank, batch, length, ...way, ...changes });
-  // Scoring takes one sequence at a time; knowledge analysis keeps what enters each layer.
-  const scoring = train({ batch: 1, gates: true });
-  const analyse = totalBytes(scoring) + 4 * MAX_ANALYSIS_TOKENS * config.hidden * config.layers.length;
-  // The smaller model is made while the larger one is still there, as are weights with the factors merged into them.
-  const copied = 4 * countLinearParameters(config);
-  const prune = recipe.budgetTokens === 0 ? 0 : totalBytes(train({ gates: true })) + copied;
-  const evaluate = scoring.base + 2 * scoring.weights;
-  return Math.round(Math.max(analyse, prune, evaluate));
-}
 
 /** Seconds of every stage. `tokensPerSource` is how many tokens each source has for measuring. */
 export function estimateStages(config: ModelConfig, recipe: Recipe, speed: Speed, tokensPerSource = EVALUATION_TOKENS): StageEstimate[] {
@@ -112,8 +93,8 @@ export type Needs = Pick<Estimate, 'peakBytes' | 'availableBytes' | 'diskBytes' 
 export async function estimateNeeds(input: Omit<EstimateInput, 'speed'>): Promise<Needs> {
   const { config, recipe, runsFolder, writtenBytes = 0, memoryLimitBytes: limit = memoryLimitBytes(process.env) } = input;
   const problems: Problem[] = [];
-  const peakBytes = estimatePeakBytes(config, recipe);
   const availableBytes = availableMemoryBytes(limit);
+  const { peakBytes } = chooseTrainingWay(config, recipe, availableBytes);
   if (peakBytes > availableBytes) problems.push(memoryProblem(recipe, peakBytes, availableBytes, availableBytes === limit));
 
   let disk = { exports: 0, run: 0 };
@@ -206,16 +187,13 @@ async function checkPaths(recipe: Recipe): Promise<Problem[]> {
 }
 
 function memoryProblem(recipe: Recipe, needed: number, available: number, isUsersLimit: boolean): Problem {
-  const { batch, length } = recipe.training;
-  const smaller = batch > 1 || length > 64;
+  const { length } = recipe.training;
   const first = isUsersLimit ? 'Allow more memory' : 'Close other programs';
   return {
     severity: 'error',
     code: 'memory',
     message: `This needs about ${inGigabytes(needed)} of memory; ${inGigabytes(available)} ${isUsersLimit ? 'may be used' : 'is free'}.`,
-    hint: smaller
-      ? `${first}, or choose a smaller batch (now ${batch}) or shorter texts (now ${length} tokens).`
-      : `${first}, or choose a smaller model.`,
+    hint: length > 64 ? `${first}, or choose shorter texts (now ${length} tokens).` : `${first}, or choose a smaller model.`,
   };
 }
 

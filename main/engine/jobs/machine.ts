@@ -13,6 +13,11 @@ export function availableMemoryBytes(limitBytes = memoryLimitBytes(process.env))
   return Math.min(systemMemoryBytes(), groupMemoryBytes(), limitBytes);
 }
 
+/** Bytes that this process may hold in all: what it holds now and what it can still get, within the user's limit. */
+export function reachableMemoryBytes(): number {
+  return Math.min(availableMemoryBytes(Number.POSITIVE_INFINITY) + process.memoryUsage().rss, memoryLimitBytes(process.env));
+}
+
 /** The most memory that the user allows by `SHEAR_MEMORY_LIMIT`; infinite unless it is set. Throws UsageError where it is no size. */
 export function memoryLimitBytes(environment: Readonly<Record<string, string | undefined>>): number {
   const text = environment[MEMORY_LIMIT_VARIABLE];

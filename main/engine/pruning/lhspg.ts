@@ -8,7 +8,7 @@ import type { LoadedModel } from '../execution/loaded-model';
 import { layerOf, layerTensor } from '../execution/loaded-model';
 import type { LoraAdapter } from '../execution/adapter';
 import { addProduct } from '../execution/merge';
-import { LoraTrainer } from '../training/trainer';
+import { LoraTrainer, type TrainerOptions } from '../training/trainer';
 import { PlanError } from '../support/errors';
 import { blendGates, openGates } from './gate-scores';
 import type { PruningBudget, PruningPlan } from './plan';
@@ -33,6 +33,8 @@ export interface LhspgOptions {
   /** Steps over all periods; 0 removes at once, without transfer. */
   readonly pruningSteps: number;
   readonly learningRate: number;
+  /** How the memory at hand wants training done. */
+  readonly trainer: TrainerOptions;
   readonly nextBatch: () => readonly ArrayLike<number>[];
   readonly signal: AbortSignal;
   /** Told after each step, warm-up included. */
@@ -51,7 +53,7 @@ export async function runLhspg(
   options: LhspgOptions,
 ): Promise<PruningPlan> {
   const { settings, pruningSteps, warmupSteps, learningRate, signal } = options;
-  const trainer = new LoraTrainer(executor, model, adapter);
+  const trainer = new LoraTrainer(executor, model, adapter, options.trainer);
   const gates = openGates(model);
   const total = warmupSteps + pruningSteps;
   let done = 0;

@@ -8,7 +8,7 @@ import type { Executor } from '../execution/executor';
 import type { ExecutableModel } from '../execution/loaded-model';
 import { measureWindows } from '../evaluation/perplexity';
 import { flattenFactors } from '../training/lora-gradients';
-import { LoraTrainer, scheduleShare } from '../training/trainer';
+import { LoraTrainer, scheduleShare, type TrainerOptions } from '../training/trainer';
 import { mixShares } from './mix';
 
 /** One kind of knowledge: what is trained on, and what its degradation is measured on. */
@@ -26,8 +26,8 @@ export interface RecoveryOptions {
   readonly settings: RecoverySettings;
   readonly steps: number;
   readonly learningRate: number;
-  /** Windows measured at a time. */
-  readonly batch: number;
+  /** How the memory at hand wants training done; `microBatch` windows are measured at a time. */
+  readonly trainer: TrainerOptions;
   /** Draws a batch from sources with these shares, in the order of the sources. */
   readonly nextBatch: (shares: readonly number[]) => readonly ArrayLike<number>[];
   readonly signal: AbortSignal;
@@ -52,13 +52,13 @@ export async function recover(
   options: RecoveryOptions,
 ): Promise<void> {
   const { settings, signal } = options;
-  const trainer = new LoraTrainer(executor, model, adapter);
+  const trainer = new LoraTrainer(executor, model, adapter, options.trainer);
   const rounds = planRounds(sources, options.steps, settings.rounds);
   const best = new BestState(adapter);
   const measure = async (): Promise<number[]> => {
     const losses: number[] = [];
     for (const { validation } of sources) {
-      losses.push((await measureWindows(executor, model, validation, { adapter, batch: options.batch, signal })).nll);
+      losses.push((await measureWindows(executor, model, validation, { adapter, ...(options.trainer.microBatch && { batch: options.trainer.microBatch }), signal })).nll);
     }
     return losses;
   };

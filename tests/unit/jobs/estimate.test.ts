@@ -3,7 +3,8 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { estimateNeeds, estimatePeakBytes, estimateRun, estimateStages, refuseIfImpossible } from '../../../main/engine/jobs/estimate';
+import { estimateNeeds, estimateRun, estimateStages, refuseIfImpossible } from '../../../main/engine/jobs/estimate';
+import { estimatePeakBytes } from '../../../main/engine/jobs/training-way';
 import { availableMemoryBytes, memoryLimitBytes, volumeOf } from '../../../main/engine/jobs/machine';
 import { completeRecipe } from '../../../main/engine/jobs/recipe';
 import type { ModelConfig } from '../../../main/engine/model/config';
@@ -80,7 +81,7 @@ describe('a refusal', () => {
   };
 
   it('says how much memory is missing and what to change', async () => {
-    const error = await refusal({ training: { batch: 100_000 } });
+    const error = await refusal({ training: { rank: 1_000_000 } });
     expect(error).toMatchObject({ code: 'memory' });
     expect((error as Error).message).toMatch(/needs about .* of memory; .* is free/);
   });

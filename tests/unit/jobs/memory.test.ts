@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { estimatePeakBytes } from '../../../main/engine/jobs/estimate';
+import { estimatePeakBytes } from '../../../main/engine/jobs/training-way';
 import { estimateTraining, totalBytes, type TrainingShape } from '../../../main/engine/jobs/memory';
 import { completeRecipe } from '../../../main/engine/jobs/recipe';
 import type { ModelConfig } from '../../../main/engine/model/config';

@@ -38,6 +38,7 @@ describe('LHSPG', () => {
       warmupSteps: Math.min(2, steps),
       pruningSteps: steps,
       learningRate: 1e-3,
+      trainer: {},
       nextBatch: () => SEQUENCES.slice(0, 2),
       signal: new AbortController().signal,
       onStep: () => undefined,

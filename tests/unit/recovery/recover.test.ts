@@ -37,7 +37,7 @@ describe('dynamic recovery', () => {
         settings: { ...v.parse(recoverySchema, {}), rounds: 2 },
         steps: 20,
         learningRate: 1e-2,
-        batch: 2,
+        trainer: {},
         nextBatch: (shares) => {
           drawn.push([...shares]);
           return (shares[0] ?? 0) > 0 ? [block(3), block(3)] : [block(5), block(5)];
@@ -66,7 +66,7 @@ describe('dynamic recovery', () => {
       steps: 12,
       // Far too fast: every round ends worse than the start.
       learningRate: 1,
-      batch: 2,
+      trainer: {},
       nextBatch: () => [block(7), block(11)],
       signal: new AbortController().signal,
       onStep: () => steps++,
@@ -84,7 +84,7 @@ describe('dynamic recovery', () => {
       settings: v.parse(recoverySchema, {}),
       steps: 0,
       learningRate: 1e-2,
-      batch: 2,
+      trainer: {},
       nextBatch: () => [],
       signal: new AbortController().signal,
       onStep: () => undefined,

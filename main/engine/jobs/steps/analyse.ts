@@ -8,6 +8,7 @@ import { findUnitGroups, type UnitGroup } from '../../pruning/units';
 import { Random } from '../../support/random';
 import { firstTarget } from '../estimate';
 import { planWidths, type WidthBudget } from '../size';
+import { MAX_ANALYSIS_TOKENS } from '../training-way';
 import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '../step';
 import { blockLength, createSampler, drawRows, loadFullModel, readSources } from './shared';
@@ -17,8 +18,6 @@ import { ANALYSIS_FILE, type Analysis, type BlockSource } from './stage-files';
 const SCORING_SEQUENCES = 64;
 /** Most units of attention that are tried one by one; each costs half a pass over the windows. */
 const MAX_MEASURED_UNITS = 256;
-/** Tokens of all sources together on which each node group is tried. */
-const MAX_ANALYSIS_TOKENS = 4096;
 
 export const analyseStep: Step = {
   stage: 'analyse',

@@ -10,7 +10,9 @@ import { findUnitGroups } from '../../pruning/units';
 import { VerificationError } from '../../support/errors';
 import { Random } from '../../support/random';
 import { firstTarget } from '../estimate';
+import { reachableMemoryBytes } from '../machine';
 import { planWidths } from '../size';
+import { chooseTrainingWay } from '../training-way';
 import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '../step';
 import { blockLength, createSampler, drawRows, learningRateFor, loadFullModel, measureSources, readSources, stepBudget } from './shared';
@@ -46,6 +48,7 @@ export const pruneStep: Step = {
         warmupSteps: steps.warmup,
         pruningSteps: steps.pruning,
         learningRate: learningRateFor(recipe, model.config.hidden),
+        trainer: chooseTrainingWay(model.config, recipe, reachableMemoryBytes()),
         nextBatch: () => drawRows(sampler, recipe.training.batch),
         signal,
         onStep: ({ done, total, loss }) => {

@@ -4,6 +4,8 @@ import { mergeAdapter } from '../../execution/merge';
 import { LINEAR_ROLES } from '../../model/config';
 import { recover } from '../../recovery/recover';
 import { Random } from '../../support/random';
+import { reachableMemoryBytes } from '../machine';
+import { chooseTrainingWay } from '../training-way';
 import { withExecutor } from '../use-model';
 import type { Step } from '../step';
 import { blockLength, createSampler, drawRows, learningRateFor, readSources, stepBudget } from './shared';
@@ -36,7 +38,7 @@ export const recoverStep: Step = {
         {
           settings: recipe.recovery,
           steps,
-          batch,
+          trainer: chooseTrainingWay(model.config, recipe, reachableMemoryBytes()),
           learningRate: learningRateFor(recipe, model.config.hidden),
           signal,
           nextBatch: (shares) => {
