@@ -30,14 +30,14 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A call on the small disk. `fillAt`: words of its progress at which somebody else fills the disk. */
-async function shear(argv: readonly string[], runs: string, fillAt?: string): Promise<Ended> {
+/** A call on the small disk. `fillAt`: words of its progress at which somebody else fills the disk, but for `leave` bytes. */
+async function shear(argv: readonly string[], runs: string, fillAt?: string, leave?: number): Promise<Ended> {
   const fills: Promise<void>[] = [];
   const ended = await commandLine.run(argv, {
     enter: disk.enter,
     environment: { SHEAR_RUNS_FOLDER: runs },
     onError: (text) => {
-      if (fillAt !== undefined && text.includes(fillAt)) fills.push(disk.fill());
+      if (fillAt !== undefined && text.includes(fillAt)) fills.push(disk.fill(leave));
     },
   });
   expect(fills).toHaveLength(fillAt === undefined ? 0 : 1);
@@ -99,11 +99,15 @@ describe.runIf(process.platform === 'linux')('A full disk', () => {
     expect(words.stderr).toContain('--resume');
     expect(await namesIn(disk.folder)).toEqual([FILLER]);
 
+    // What is missing is told before the run goes on.
+    const refused = await shear([...argv, '--resume', '--json'], runs);
+    expect(refused.status).toBe(4);
+    expect(errorOf(refused)).toMatchObject({ code: 'disk', hint: WAY_OUT, message: expect.stringContaining(`MB on the disk of ${out}`) as unknown });
+
     // Room for no model, for one of the two, for both but not for the report (all takes 950 kB): the last is known only from a write that fails.
     for (const leave of [200_000, 700_000, 940_000]) {
       await disk.free();
-      await disk.fill(leave);
-      const json = await shear([...argv, '--resume', '--json'], runs);
+      const json = await shear([...argv, '--json'], runs, 'Comparing', leave);
       expect(json.status).toBe(4);
       expect(errorOf(json)).toMatchObject({ code: 'disk', hint: WAY_OUT });
       expect(errorOf(json).message).toContain(leave === 940_000 ? `The disk is full: ${out}` : `not enough space on the disk of ${out}`);
@@ -115,7 +119,7 @@ describe.runIf(process.platform === 'linux')('A full disk', () => {
     expect(await shear([...argv, '--resume', '--json'], runs)).toMatchObject({ status: 0 });
     expect(await namesIn(join(disk.folder, 'small'))).toEqual(expect.arrayContaining(['model', 'report.html']));
     expect(await namesIn(disk.folder)).toEqual(['small']);
-    expect(await namesIn(runs)).toHaveLength(1);
+    expect(await namesIn(runs)).toHaveLength(4);
   });
 
   it('where the runs are kept stops a run, which is listed as one to continue, and goes on once there is space', { timeout: 120_000 }, async () => {
