@@ -130,7 +130,7 @@ describe('bad input', () => {
   });
 
   it('for more memory than there is ends with 4', async () => {
-    await writeFile(join(folder, 'recipe.json'), JSON.stringify({ size: { kind: 'ratio', ratio: 0.2 }, training: { batch: 1e9 } }));
+    await writeFile(join(folder, 'recipe.json'), JSON.stringify({ size: { kind: 'ratio', ratio: 0.2 }, training: { rank: 1e9 } }));
     const { status, stderr } = await shear(['compress', exampleModel(), '--recipe', 'recipe.json', '--out', 'small']);
     expect(status).toBe(4);
     expect(stderr).toMatch(/of memory/);

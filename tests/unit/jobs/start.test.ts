@@ -31,8 +31,12 @@ function recipe(changes: Partial<RecipeInput> = {}): Recipe {
 
 describe('a budget', () => {
   it('that does not reach for one training step is refused, with what to do', async () => {
-    for (const check of [checkRecipe(recipe({ budgetTokens: 1023 }), runs, { speed }).then(({ estimate }) => estimate.problems[0]), prepareRun(recipe({ budgetTokens: 1 }), runs, { speed })]) {
-      const problem = await check.catch((error: unknown) => error);
+    const checks: (() => Promise<unknown>)[] = [
+      async () => (await checkRecipe(recipe({ budgetTokens: 1023 }), runs, { speed })).estimate.problems[0],
+      () => prepareRun(recipe({ budgetTokens: 1 }), runs, { speed }),
+    ];
+    for (const check of checks) {
+      const problem = await check().catch((error: unknown) => error);
       expect(problem).toMatchObject({
         code: 'usage', message: expect.stringContaining('1,024 tokens') as unknown, hint: expect.stringMatching(/1,024 or more.*0/) as unknown,
       });
