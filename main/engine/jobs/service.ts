@@ -87,7 +87,7 @@ export function createEngineService(options: EngineServiceOptions): EngineServic
     'plan.check': async ({ recipe }) => {
       const key = `${recipe.training.batch}x${recipe.training.length}`;
       const { estimate, speed } = await checkRecipe(recipe, runsFolder, { speed: facts.speed(recipe.model, key) });
-      facts.keepSpeed(recipe.model, key, speed);
+      if (speed !== null) facts.keepSpeed(recipe.model, key, speed);
       return estimate;
     },
 

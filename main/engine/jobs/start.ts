@@ -8,10 +8,12 @@ import { checkBudget } from './check-budget';
 import { checkExports } from './check-exports';
 import { estimateNeeds, estimateRun, refuseIfImpossible, type Speed } from './estimate';
 import type { StageEstimate } from './progress-meter';
+import { availableMemoryBytes, memoryLimitBytes } from './machine';
 import { executeRun } from './run';
 import { RunFolder, canContinue } from './run-folder';
 import { steps } from './steps';
 import { probeSpeed } from './steps/probe';
+import { chooseTrainingWay } from './training-way';
 
 /** What running needs besides a run's folder. */
 export interface JobOptions {
@@ -22,6 +24,8 @@ export interface JobOptions {
 }
 
 const ESTIMATE_FILE = 'estimate.json';
+/** Gives no time at all. */
+const UNKNOWN_SPEED: Speed = { forwardTokensPerSecond: Number.POSITIVE_INFINITY, trainTokensPerSecond: Number.POSITIVE_INFINITY };
 
 /** What is known or set before a check. */
 export interface CheckOptions {
@@ -32,14 +36,19 @@ export interface CheckOptions {
 }
 
 /**
- * What a run of this recipe will take and what speaks against it.
+ * What a run of this recipe will take and what speaks against it; `speed` is null where it was not probed.
  * @throws what `openCheckpoint` throws for a model that cannot be opened.
  */
-export async function checkRecipe(recipe: Recipe, runsFolder: string, options: CheckOptions = {}): Promise<{ estimate: Estimate; speed: Speed }> {
+export async function checkRecipe(recipe: Recipe, runsFolder: string, options: CheckOptions = {}): Promise<{ estimate: Estimate; speed: Speed | null }> {
   const checkpoint = await openCheckpoint(recipe.model);
   try {
-    const speed = options.speed ?? (await probeSpeed(checkpoint, recipe));
-    const estimate = await estimateRun({ config: checkpoint.config, recipe, speed, runsFolder, memoryLimitBytes: options.memoryLimitBytes });
+    const { config } = checkpoint;
+    const limit = options.memoryLimitBytes ?? memoryLimitBytes(process.env);
+    const availableBytes = availableMemoryBytes(limit);
+    // Where the run would not fit, the probe may not either: the memory is told, and no time.
+    const fits = chooseTrainingWay(config, recipe, availableBytes).peakBytes <= availableBytes;
+    const speed = options.speed ?? (fits ? await probeSpeed(checkpoint, recipe) : null);
+    const estimate = await estimateRun({ config, recipe, speed: speed ?? UNKNOWN_SPEED, runsFolder, memoryLimitBytes: limit });
     return { speed, estimate: { ...estimate, problems: [...estimate.problems, ...checkBudget(checkpoint.config, recipe), ...(await checkExports(checkpoint, recipe))] } };
   } finally {
     await checkpoint.close();
