@@ -33,7 +33,7 @@ export const evaluateStep: Step = {
       });
       const original = await loadFullModel(context);
       const ids = sources[0]?.heldBack[0]?.slice(0, CHECK_TOKENS) ?? [];
-      const speed = { before: await measureSpeed(executor, original, ids), after: await measureSpeed(executor, recovered, ids) };
+      const speed = await compareSpeeds(executor, original, recovered, ids);
       report({ done: 0.6, total: 1 });
       const evaluation: Evaluation = {
         perplexities: measured.losses.map(({ source, nll, tokens }, index) => ({
@@ -58,16 +58,26 @@ export const evaluateStep: Step = {
     }),
 };
 
-/** Tokens a second while writing: the median of a few runs, after one that warms up. */
-async function measureSpeed(executor: Executor, model: LoadedModel, ids: readonly number[]): Promise<number> {
-  const options = { tokens: SPEED_TOKENS, seed: 0, temperature: 0, eosIds: [] };
-  const speeds: number[] = [];
+/**
+ * Tokens a second of two models while writing: medians of a few runs each, in turns, so that what else the machine does
+ * and what is still warming up meets both alike.
+ */
+async function compareSpeeds(
+  executor: Executor,
+  before: LoadedModel,
+  after: LoadedModel,
+  ids: readonly number[],
+): Promise<Evaluation['tokensPerSecond']> {
+  const speeds = { before: [] as number[], after: [] as number[] };
   for (let run = 0; run <= SPEED_RUNS; run++) {
-    const { tokensPerSecond } = await generate(executor, model, ids.slice(0, 16), options);
-    if (run > 0) speeds.push(tokensPerSecond);
+    for (const [side, model] of [['before', before], ['after', after]] as const) {
+      const options = { tokens: SPEED_TOKENS, seed: 0, temperature: 0, eosIds: [] };
+      const { tokensPerSecond } = await generate(executor, model, ids.slice(0, 16), options);
+      if (run > 0) speeds[side].push(tokensPerSecond);
+    }
   }
-  speeds.sort((x, y) => x - y);
-  return speeds[Math.floor(speeds.length / 2)] ?? 0;
+  const median = (values: number[]): number => values.sort((x, y) => x - y)[Math.floor(values.length / 2)] ?? 0;
+  return { before: median(speeds.before), after: median(speeds.after) };
 }
 
 /** Each prompt continued by both models with the same seed. */
