@@ -14,7 +14,7 @@ import { throwIfCancelled } from '../support/progress';
 import { PositionInputs } from './positions';
 
 /** Rows of hidden states for which logits are computed at once: bounds the memory of the head to rows x V. */
-const HEAD_ROWS = 256;
+export const HEAD_ROWS = 256;
 
 /** Multipliers of one layer's structures; 1 keeps, 0 removes. */
 export interface LayerGates {

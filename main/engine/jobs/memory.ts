@@ -2,7 +2,7 @@
  * How much memory training takes, from the graphs that it runs and the op table: weights, activations, gradients, the
  * optimiser, and what the runtime holds inside its sessions. Checked against measurements by scripts/measure-memory.mjs.
  */
-import { blockSpec, type BlockOptions } from '../execution/executor';
+import { blockSpec, HEAD_ROWS, type BlockOptions } from '../execution/executor';
 import { forwardGraph, headGraphs, trainingGraphs } from '../execution/graphs';
 import { peakLiveBytes, valueBytes, type Bindings } from '../graph/cost';
 import type { Value } from '../graph/graph';
@@ -42,8 +42,6 @@ export interface TrainingMemory {
 
 /** Measured for a model of a few thousand parameters. */
 const BASE_BYTES = 105e6;
-/** Rows of hidden states that the head works on at once, as in execution/executor. */
-const HEAD_ROWS = 256;
 /** The runtime's memory pools split and round what they hand out; measured as 1.2 to 1.3 times what lives at once. */
 const POOL_SLACK = 1.25;
 const FLOAT = 4;
