@@ -32,8 +32,8 @@ describe('training computes the same', () => {
   const flat = (adapter: LoraAdapter, gradients: BatchGradients): Float32Array[] =>
     flattenGradients(adapter, gradients).map((values) => values.slice());
 
-  /** Relative L2 distance; float32 sums in another order differ by some 1e-6. */
-  function expectSame(actual: readonly Float32Array[], expected: readonly Float32Array[]): void {
+  /** Relative L2 distance. */
+  function distance(actual: readonly Float32Array[], expected: readonly Float32Array[]): number {
     let [difference, square] = [0, 0];
     expected.forEach((values, index) => {
       values.forEach((value, at) => {
@@ -41,16 +41,35 @@ describe('training computes the same', () => {
         square += value * value;
       });
     });
-    expect(Math.sqrt(difference / square) <= 2e-5, `differs by ${Math.sqrt(difference / square)}`).toBe(true);
+    return Math.sqrt(difference / square);
+  }
+
+  /** Float32 sums in another order differ by some 1e-6. */
+  function expectSame(actual: readonly Float32Array[], expected: readonly Float32Array[]): void {
+    const apart = distance(actual, expected);
+    expect(apart <= 2e-5, `differs by ${apart}`).toBe(true);
   }
 
   it('with activations saved and computed again', async () => {
     const adapter = makeAdapter();
     const batch = [text(1, 128), text(2, 128)];
     const saved = await new LoraGradients(executor, model, adapter).compute(batch);
-    const again = await new LoraGradients(executor, model, adapter, true).compute(batch);
+    const again = await new LoraGradients(executor, model, adapter, { recompute: true }).compute(batch);
     expect(again.loss).toBeCloseTo(saved.loss, 6);
     expectSame(flat(adapter, again), flat(adapter, saved));
+  });
+
+  it('with gradients that flow back in 8 bits, but for their rounding', async () => {
+    const adapter = makeAdapter();
+    const batch = [text(1, 128), text(2, 128)];
+    const exact = await new LoraGradients(executor, model, adapter).compute(batch);
+    const expected = flat(adapter, exact);
+    for (const recompute of [false, true]) {
+      const rounded = await new LoraGradients(executor, model, adapter, { int8: true, recompute }).compute(batch);
+      expect(rounded.loss).toBeCloseTo(exact.loss, 6);
+      const apart = distance(flat(adapter, rounded), expected);
+      expect(apart > 1e-4 && apart < 0.08, `differs by ${apart}`).toBe(true);
+    }
   });
 
   it('with rows of mixed lengths as with each row alone, weighted by what it predicts', async () => {
@@ -104,7 +123,7 @@ describe('training computes the same', () => {
     const checkpoint = await openCheckpoint(EXAMPLE_MODEL);
     try {
       const streamed = await streamModel(checkpoint);
-      expectSame(flat(adapter, await new LoraGradients(executor, streamed, adapter, true).compute(batch)), expected);
+      expectSame(flat(adapter, await new LoraGradients(executor, streamed, adapter, { recompute: true }).compute(batch)), expected);
       expectSame([await computeLogits(executor, streamed, text(5, 9))], [await computeLogits(executor, model, text(5, 9))]);
     } finally {
       await checkpoint.close();

@@ -127,7 +127,7 @@ async function train(
   const sequences = Array.from({ length: batch }, () => Int32Array.from({ length }, (_, position) => token(position)));
   const executor = await Executor.create(session);
   try {
-    const gradients = new LoraGradients(executor, model, adapter, recompute);
+    const gradients = new LoraGradients(executor, model, adapter, { recompute });
     const seconds: number[] = [];
     let result: { loss: number; gradients: Float32Array } = { loss: Number.NaN, gradients: new Float32Array() };
     for (let step = 0; step < steps; step++) {

@@ -14,7 +14,7 @@ import { throwIfCancelled } from '../support/progress';
 import { PositionInputs } from './positions';
 
 /** Rows of hidden states for which logits are computed at once: bounds the memory of the head to rows x V. */
-export const HEAD_ROWS = 256;
+export const HEAD_ROWS = 128;
 
 /** Multipliers of one layer's structures; 1 keeps, 0 removes. */
 export interface LayerGates {
@@ -117,29 +117,31 @@ export class Executor {
 
   /**
    * Sessions and graphs of a training block. With `recompute`, nothing but each block's input is kept: the forward
-   * session has one output, and the backward session computes the rest again.
+   * session has one output, and the backward session computes the rest again. Gradients flow in 8 bits through the
+   * weights named in `int8Weights`.
    */
   async trainingBlock(
     model: ExecutableModel,
     shape: BatchShape,
     options: BlockOptions & { readonly adapter: LoraAdapter },
-    recompute: boolean,
+    way: { readonly recompute: boolean; readonly int8Weights?: ReadonlySet<string> },
   ): Promise<TrainingBlock> {
     const spec = blockSpec(model.config, options, shape.length);
     const key = specKey(spec);
-    const graphs = this.graphs.get(key) ?? trainingGraphs(spec);
-    this.graphs.set(key, graphs);
-    if (recompute) {
+    const backwardKey = [key, ...(way.int8Weights ?? [])].join(' ');
+    const graphs = this.graphs.get(backwardKey) ?? trainingGraphs(spec, way.int8Weights);
+    this.graphs.set(backwardKey, graphs);
+    if (way.recompute) {
       return {
         graphs,
         forward: await this.session(`forward ${key}`, () => forwardGraph(spec)),
-        backward: await this.session(`recompute ${key}`, () => graphs.recompute),
+        backward: await this.session(`recompute ${backwardKey}`, () => graphs.recompute),
       };
     }
     return {
       graphs,
       forward: await this.session(`training ${key}`, () => graphs.forward),
-      backward: await this.session(`backward ${key}`, () => graphs.backward),
+      backward: await this.session(`backward ${backwardKey}`, () => graphs.backward),
     };
   }
 

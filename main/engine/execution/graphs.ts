@@ -3,6 +3,7 @@ import { differentiate } from '../graph/autodiff';
 import { multiplyDims } from '../graph/dims';
 import { GraphBuilder } from '../graph/builder';
 import { extractGraph } from '../graph/extract';
+import { withInt8Products } from '../graph/passes/int8-products';
 import type { Graph, Value } from '../graph/graph';
 import { ATTENTION_GATE, blockContext, buildBlock, loraName, MLP_GATE, sharedDims, type BlockSpec } from './block-graph';
 
@@ -42,8 +43,11 @@ export function cachedGraph(spec: BlockSpec): Graph {
   return extractGraph(builder.build('block', outputs), 'block.cached', outputs);
 }
 
-/** Forward with saved values, and the backward pass that uses them. */
-export function trainingGraphs(spec: BlockSpec): TrainingGraphs {
+/**
+ * Forward with saved values, and the backward pass that uses them. Gradients flow in 8 bits through the weights named
+ * in `int8Weights`.
+ */
+export function trainingGraphs(spec: BlockSpec, int8Weights: ReadonlySet<string> = new Set()): TrainingGraphs {
   const builder = new GraphBuilder();
   const hidden = hiddenInput(builder, spec);
   const block = buildBlock(builder, hidden, blockContext(builder, spec), spec, sharedDims);
@@ -56,8 +60,8 @@ export function trainingGraphs(spec: BlockSpec): TrainingGraphs {
   const joint = builder.build('block', [block.output]);
   return {
     forward: extractGraph(joint, 'block.training', [block.output, ...block.saved]),
-    backward: extractGraph(joint, 'block.backward', [...gradients.values()], new Set(block.saved)),
-    recompute: extractGraph(joint, 'block.recompute', [...gradients.values()]),
+    backward: withInt8Products(extractGraph(joint, 'block.backward', [...gradients.values()], new Set(block.saved)), int8Weights),
+    recompute: withInt8Products(extractGraph(joint, 'block.recompute', [...gradients.values()]), int8Weights),
     outputName: block.output.name,
     savedNames: block.saved.map((value) => value.name),
     gradientNames: new Map([...gradients].map(([target, gradient]) => [target.name, gradient.name])),

@@ -1,9 +1,9 @@
 /** The graph representation: immutable values with type and shape, and nodes that make them. Knows no file format. */
 import type { Dim } from './dims';
 
-export type ElementType = 'float32' | 'float64' | 'int64' | 'bool';
+export type ElementType = 'float32' | 'float64' | 'int64' | 'int8' | 'bool';
 
-/** One tensor of a graph. Values are made by the builder alone and compared by identity. */
+/** One tensor of a graph. Values are made by the builder and by passes, and compared by identity. */
 export interface Value {
   /** Unique within everything that one builder made. */
   readonly name: string;

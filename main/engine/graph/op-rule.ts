@@ -40,6 +40,8 @@ export interface Lowering {
   }): void;
   /** A name that nothing else has, for an inner result. */
   fresh(): string;
+  /** A constant of rank 0. */
+  scalar(type: 'float32' | 'uint8', value: number): string;
   /** An int64 vector constant. */
   int64s(values: readonly number[]): string;
   /** An int64 vector with the value of these dimensions: a constant, or fed by the runtime where symbols occur. */

@@ -11,7 +11,8 @@ import { messageOf, runtimeOptions, takeOverNote } from './device-options';
 export type RuntimeTensor =
   | { readonly type: 'float32'; readonly shape: readonly number[]; readonly data: Float32Array }
   | { readonly type: 'float64'; readonly shape: readonly number[]; readonly data: Float64Array }
-  | { readonly type: 'int64'; readonly shape: readonly number[]; readonly data: BigInt64Array };
+  | { readonly type: 'int64'; readonly shape: readonly number[]; readonly data: BigInt64Array }
+  | { readonly type: 'int8'; readonly shape: readonly number[]; readonly data: Int8Array };
 
 export interface SessionOptions {
   /** Threads inside one operator, on the CPU. */
@@ -32,6 +33,11 @@ export function float32(data: Float32Array, shape: readonly number[]): RuntimeTe
 /** An int64 tensor from numbers. */
 export function int64(values: ArrayLike<number>, shape: readonly number[]): RuntimeTensor {
   return { type: 'int64', shape, data: BigInt64Array.from(Array.from(values), BigInt) };
+}
+
+/** An int8 tensor over existing memory. */
+export function int8(data: Int8Array, shape: readonly number[]): RuntimeTensor {
+  return { type: 'int8', shape, data };
 }
 
 /** The numbers of a float32 result. Throws SessionError if it is of another type. */
@@ -160,6 +166,8 @@ function toOrt(tensor: RuntimeTensor): Tensor {
       return new Tensor('float64', tensor.data, dims);
     case 'int64':
       return new Tensor('int64', tensor.data, dims);
+    case 'int8':
+      return new Tensor('int8', tensor.data, dims);
   }
 }
 

@@ -11,6 +11,7 @@ import type { Graph } from '../graph/graph';
 import type { LinearRole } from '../model/config';
 import { float32, float32Data, type RuntimeTensor } from '../runtime/session';
 import { breathe } from '../support/progress';
+import { INT8_WEIGHTS, Int8Weights } from './int8-weights';
 import { layOutBatch, meanLosses } from './batch-layout';
 
 export interface FactorGradients {
@@ -37,16 +38,26 @@ export interface GradientOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How gradients are computed: all ways give the same but for rounding. */
+export interface GradientWay {
+  /** Saves nothing but each block's input: far less memory for about a third more time. */
+  readonly recompute?: boolean;
+  /** Lets gradients flow back through the weights in 8 bits; the weights must then stay as they are. */
+  readonly int8?: boolean;
+}
+
 export class LoraGradients {
   private readonly buffers = new Map<string, RuntimeTensor>();
+  private readonly int8: Int8Weights | null;
 
-  /** `recompute` saves nothing but each block's input: far less memory for about a third more time. */
   constructor(
     private readonly executor: Executor,
     private readonly model: ExecutableModel,
     private readonly adapter: LoraAdapter,
-    private readonly recompute = false,
-  ) {}
+    private readonly way: GradientWay = {},
+  ) {
+    this.int8 = way.int8 === true ? new Int8Weights(model) : null;
+  }
 
   /**
    * `sequences` are rows of token ids, at least two each; tokens 2.. of each are predicted from those before. Shorter
@@ -60,7 +71,8 @@ export class LoraGradients {
       const gates = options.gates?.[layer];
       return { adapter: this.adapter, ...(gates && { gates }), ...(documents && { documents }) };
     };
-    const block = await executor.trainingBlock(model, shape, optionsOf(0), this.recompute);
+    const { recompute = false } = this.way;
+    const block = await executor.trainingBlock(model, shape, optionsOf(0), { recompute, ...(this.int8 && { int8Weights: INT8_WEIGHTS }) });
     const { graphs } = block;
 
     const inputs: Float32Array[] = [executor.embed(model, ids)];
@@ -80,10 +92,11 @@ export class LoraGradients {
     for (let layer = depth - 1; layer >= 0; layer--) {
       const hidden = inputs[layer] ?? new Float32Array(0);
       const feeds = await executor.blockFeeds(model, layer, hidden, shape, optionsOf(layer));
-      for (const name of this.recompute ? [] : graphs.savedNames) {
+      for (const name of recompute ? [] : graphs.savedNames) {
         const saved = this.buffers.get(`${layer} ${name}`);
         if (saved !== undefined) feeds.set(name, saved);
       }
+      await this.int8?.addTo(feeds, layer);
       feeds.set('seed', float32(seed, [shape.batch * shape.length, model.config.hidden]));
       const into = this.outputMemory(`d${layer}`, block.backward.graph, feeds, graphs.gradientNames.get('x'));
       const results = await block.backward.run(feeds, into);

@@ -4,14 +4,12 @@ import type { Executor, LayerGates } from '../execution/executor';
 import type { ExecutableModel } from '../execution/loaded-model';
 import { SessionError } from '../support/errors';
 import { Adam, clipGradients } from './adam';
-import { flattenFactors, flattenGradients, LoraGradients, type GradientOptions } from './lora-gradients';
+import { flattenFactors, flattenGradients, LoraGradients, type GradientOptions, type GradientWay } from './lora-gradients';
 
 /** Joint L2 norm above which gradients are scaled down, as is usual for LoRA. */
 const CLIP_NORM = 1;
 
-export interface TrainerOptions {
-  /** See LoraGradients. */
-  readonly recompute?: boolean;
+export interface TrainerOptions extends GradientWay {
   /** Sequences computed at once; a larger batch is added up from several. */
   readonly microBatch?: number;
 }
@@ -33,7 +31,7 @@ export class LoraTrainer {
     readonly adapter: LoraAdapter,
     private readonly options: TrainerOptions = {},
   ) {
-    this.gradients = new LoraGradients(executor, model, adapter, options.recompute);
+    this.gradients = new LoraGradients(executor, model, adapter, options);
     this.adam = new Adam(flattenFactors(adapter));
   }
 

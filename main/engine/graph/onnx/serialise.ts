@@ -27,10 +27,16 @@ export function serialiseGraph(graph: Graph, device: DeviceName = 'cpu'): Serial
   verifyGraph(graph);
   const nodes: Record<string, unknown>[] = [];
   const initialisers = graph.constants.map(encodeConstant);
-  const vectors = new Map<string, string>();
+  const lowered = new Set<string>();
   const shapeInputs = new Map<string, ShapeInput>();
   let freshCount = 0;
 
+  /** Adds what lowering needs beside the graph's own constants, once. */
+  const constant = (name: string, encoded: Record<string, unknown>): string => {
+    if (!lowered.has(name)) initialisers.push(encoded);
+    lowered.add(name);
+    return name;
+  };
   const lowering: Lowering = {
     device,
     node(spec) {
@@ -44,14 +50,13 @@ export function serialiseGraph(graph: Graph, device: DeviceName = 'cpu'): Serial
       });
     },
     fresh: () => `inner:${freshCount++}`,
+    scalar(type, value) {
+      const name = `${type}:${value}`;
+      return constant(name, encodeTensor(name, type, [], [value]));
+    },
     int64s(values) {
-      const key = values.join();
-      const known = vectors.get(key);
-      if (known !== undefined) return known;
-      const name = `int64:${key}`;
-      vectors.set(key, name);
-      initialisers.push(encodeConstant({ value: { name, type: 'int64', shape: [values.length] }, data: values }));
-      return name;
+      const name = `int64:${values.join()}`;
+      return constant(name, encodeTensor(name, 'int64', [values.length], values));
     },
     shape(dims) {
       const numbers = dims.filter((dim) => typeof dim === 'number');
@@ -103,17 +108,24 @@ function encodeAttribute(name: string, attribute: OnnxAttribute): Record<string,
 }
 
 function encodeConstant({ value, data }: Constant): Record<string, unknown> {
-  return { name: value.name, dataType: onnxTypes[value.type], dims: value.shape, rawData: encodeNumbers(value, data) };
+  return encodeTensor(value.name, value.type, value.shape, data);
 }
 
-function encodeNumbers(value: Value, data: readonly number[]): Uint8Array {
-  switch (value.type) {
+function encodeTensor(name: string, type: keyof typeof onnxTypes, shape: readonly Dim[], data: readonly number[]): Record<string, unknown> {
+  return { name, dataType: onnxTypes[type], dims: shape, rawData: encodeNumbers(type, data) };
+}
+
+function encodeNumbers(type: keyof typeof onnxTypes, data: readonly number[]): Uint8Array {
+  switch (type) {
     case 'float32':
       return new Uint8Array(Float32Array.from(data).buffer);
     case 'float64':
       return new Uint8Array(Float64Array.from(data).buffer);
     case 'int64':
       return new Uint8Array(BigInt64Array.from(data, BigInt).buffer);
+    case 'int8':
+      return new Uint8Array(Int8Array.from(data).buffer);
+    case 'uint8':
     case 'bool':
       return Uint8Array.from(data);
   }
