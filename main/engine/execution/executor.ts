@@ -8,8 +8,10 @@ import type { ModelConfig } from '../model/config';
 import type { LoraAdapter } from './adapter';
 import { queryBlock } from './attention';
 import { ATTENTION_GATE, loraName, MLP_GATE, type BlockSpec } from './block-graph';
-import { cachedGraph, forwardGraph, headGraphs, trainingGraphs, type HeadGraphs, type TrainingGraphs } from './graphs';
+import { cachedGraph, forwardGraph, headGraphs, int8ColumnsGraph, trainingGraphs, type HeadGraphs, type TrainingGraphs } from './graphs';
 import { globalTensor, headTensor, readLayer, type ExecutableModel } from './loaded-model';
+import { InternalError } from '../support/errors';
+import type { Tensor32 } from '../tensors/handle';
 import { throwIfCancelled } from '../support/progress';
 import { PositionInputs } from './positions';
 
@@ -169,6 +171,15 @@ export class Executor {
     feeds.set('cosines', tables.cosines).set('sines', tables.sines).set('position', int64([past], [1]));
     feeds.set('mask', options.documents ?? this.positions.causal(shape.length, past));
     return feeds;
+  }
+
+  /** A matrix [K, N] in 8 bits, each column by its largest magnitude, with a scale per column [N]. */
+  async roundTo8Bits(weight: Tensor32): Promise<{ values: RuntimeTensor; scales: RuntimeTensor }> {
+    const session = await this.session('int8 columns', int8ColumnsGraph);
+    const results = await session.run(new Map([['weight', float32(weight.data, weight.shape)]]));
+    const [values, scales] = session.graph.outputs.map(({ name }) => results.get(name));
+    if (values === undefined || scales === undefined) throw new InternalError('A matrix was not rounded to 8 bits.');
+    return { values, scales };
   }
 
   /** Embeddings of ids, [N, C]. */

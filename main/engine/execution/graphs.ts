@@ -98,6 +98,12 @@ export function headGraphs(rmsEpsilon: number): HeadGraphs {
   };
 }
 
+/** `weight` [K, N] to `values` [K, N] in 8 bits and `scales` [N]. */
+export function int8ColumnsGraph(): Graph {
+  const builder = new GraphBuilder();
+  return builder.build('int8', builder.applyAll('Int8Columns', [builder.input('weight', ['K', 'N'])], {}, 'values'));
+}
+
 function hiddenInput(builder: GraphBuilder, spec: BlockSpec): Value {
   return builder.input('x', [multiplyDims('B', spec.length ?? 'T'), 'C']);
 }

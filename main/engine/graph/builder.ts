@@ -39,14 +39,19 @@ export class GraphBuilder {
 
   /** Appends a node and returns its first result. `name` names that result. */
   apply(op: string, inputs: readonly Value[], attributes: Attributes = {}, name?: string): Value {
+    const [first] = this.applyAll(op, inputs, attributes, name);
+    if (first === undefined) throw new InternalError(`${op} has no result.`);
+    return first;
+  }
+
+  /** As `apply`, returning all results. */
+  applyAll(op: string, inputs: readonly Value[], attributes: Attributes = {}, name?: string): readonly Value[] {
     const results = opRule(op).infer(inputs, attributes);
     const outputs = results.map((result, index) =>
       this.value(name !== undefined && index === 0 ? name : this.unused(op.toLowerCase()), result),
     );
     this.nodes.push({ op, inputs, outputs, attributes });
-    const [first] = outputs;
-    if (first === undefined) throw new InternalError(`${op} has no result.`);
-    return first;
+    return outputs;
   }
 
   add(left: Value, right: Value, name?: string): Value {

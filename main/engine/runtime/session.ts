@@ -35,11 +35,6 @@ export function int64(values: ArrayLike<number>, shape: readonly number[]): Runt
   return { type: 'int64', shape, data: BigInt64Array.from(Array.from(values), BigInt) };
 }
 
-/** An int8 tensor over existing memory. */
-export function int8(data: Int8Array, shape: readonly number[]): RuntimeTensor {
-  return { type: 'int8', shape, data };
-}
-
 /** The numbers of a float32 result. Throws SessionError if it is of another type. */
 export function float32Data(tensor: RuntimeTensor | undefined, name: string): Float32Array {
   if (tensor?.type !== 'float32') throw new SessionError(`The result ${name} is not a float32 tensor.`);
@@ -176,6 +171,7 @@ function fromOrt(tensor: Tensor | undefined, name: string): RuntimeTensor {
   const data = tensor?.data;
   if (data instanceof Float32Array) return { type: 'float32', shape, data };
   if (data instanceof Float64Array) return { type: 'float64', shape, data };
+  if (data instanceof Int8Array) return { type: 'int8', shape, data };
   if (data instanceof BigInt64Array) return { type: 'int64', shape, data };
   throw new SessionError(`The result ${name} has a type that this program does not use.`);
 }

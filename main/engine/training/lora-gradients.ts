@@ -56,7 +56,7 @@ export class LoraGradients {
     private readonly adapter: LoraAdapter,
     private readonly way: GradientWay = {},
   ) {
-    this.int8 = way.int8 === true ? new Int8Weights(model) : null;
+    this.int8 = way.int8 === true ? new Int8Weights(executor, model) : null;
   }
 
   /**

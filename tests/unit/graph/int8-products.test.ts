@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../../main/engine/graph/builder';
 import { int8Names, withInt8Products } from '../../../main/engine/graph/passes/int8-products';
-import { float32, float32Data, int8, Session } from '../../../main/engine/runtime/session';
+import { Executor } from '../../../main/engine/execution/executor';
+import { float32, float32Data, Session, type RuntimeTensor } from '../../../main/engine/runtime/session';
 import { Random } from '../../../main/engine/support/random';
-import { quantiseColumns } from '../../../main/engine/training/int8-weights';
 
 const [ROWS, INNER, COLUMNS] = [5, 70, 33];
 
@@ -16,6 +16,16 @@ function twoProducts() {
 }
 
 describe('products in 8 bits', () => {
+  let executor: Executor;
+  beforeAll(async () => {
+    executor = await Executor.create({ threads: 1 });
+  });
+  afterAll(() => executor.dispose());
+
+  const numbers = ({ values, scales }: { values: RuntimeTensor; scales: RuntimeTensor }): { values: number[]; scales: number[] } => ({
+    values: Array.from(values.data, Number),
+    scales: Array.from(scales.data, Number),
+  });
   const random = Random.fromSeed(1);
   const filled = (count: number): Float32Array => Float32Array.from({ length: count }, () => random.nextNormal());
 
@@ -36,8 +46,9 @@ describe('products in 8 bits', () => {
     );
     const session = await Session.create(builder.build('int8', [product]), { threads: 1 });
     const x = filled(ROWS * INNER).map((value, at) => value * ([1, 1e-6, 0, 1e6, 30][Math.floor(at / INNER)] ?? 1));
-    const { values, scales } = quantiseColumns({ shape: [INNER, COLUMNS], data: filled(INNER * COLUMNS) });
-    const feeds = new Map([['x', float32(x, [ROWS, INNER])], ['w', int8(values, [INNER, COLUMNS])], ['s', float32(scales, [COLUMNS])]]);
+    const rounded = await executor.roundTo8Bits({ shape: [INNER, COLUMNS], data: filled(INNER * COLUMNS) });
+    const { values, scales } = numbers(rounded);
+    const feeds = new Map([['x', float32(x, [ROWS, INNER])], ['w', rounded.values], ['s', rounded.scales]]);
     const result = float32Data((await session.run(feeds)).get('y'), 'y');
     await session.dispose();
     for (let row = 0; row < ROWS; row++) {
@@ -57,9 +68,9 @@ describe('products in 8 bits', () => {
     }
   });
 
-  it('rounds each column by its own largest number, and a column of zeros to zeros', () => {
-    const { values, scales } = quantiseColumns({ shape: [2, 3], data: Float32Array.from([1, -200, 0, -0.25, 60, 0]) });
-    expect([...values]).toEqual([127, -127, 0, -32, 38, 0]);
-    expect(Array.from(scales, (scale) => scale * 127)).toEqual([1, 200, 0].map((size) => expect.closeTo(size, 4)));
+  it('rounds each column by its own largest number, and a column of zeros to zeros', async () => {
+    const { values, scales } = numbers(await executor.roundTo8Bits({ shape: [2, 3], data: Float32Array.from([1, -200, 0, -0.25, 60, 0]) }));
+    expect(values).toEqual([127, -127, 0, -32, 38, 0]);
+    for (const [index, size] of [1, 200, 0].entries()) expect(127 * (scales[index] ?? Number.NaN)).toBeCloseTo(size, 4);
   });
 });

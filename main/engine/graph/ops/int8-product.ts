@@ -10,8 +10,8 @@ import { inputAt, shapeError } from '../shapes';
 export const INT8_LARGEST = 127;
 /** What stands for 0 in the unsigned form in which the rows of X are multiplied. */
 const ZERO_POINT = 128;
-/** Added to a row's largest magnitude, so that a row of zeros is divided by something. */
-const SMALLEST = 1e-30;
+/** Added to a largest magnitude, so that zeros alone are divided by something. */
+export const SMALLEST_MAGNITUDE = 1e-30;
 
 export const int8ProductRule: OpRule = {
   op: 'Int8Product',
@@ -47,7 +47,7 @@ export const int8ProductRule: OpRule = {
       return output;
     };
     const largest = step('ReduceMax', [step('Abs', [left]), lowering.int64s([1])]);
-    const padded = step('Add', [largest, lowering.scalar('float32', SMALLEST)]);
+    const padded = step('Add', [largest, lowering.scalar('float32', SMALLEST_MAGNITUDE)]);
     const rowScale = step('Mul', [padded, lowering.scalar('float32', 1 / INT8_LARGEST)]);
     const rows = step('QuantizeLinear', [step('Div', [left, rowScale]), one, zero]);
     const product = step('MatMulIntegerToFloat', [rows, right, one, scales, zero], 'com.microsoft');

@@ -7,6 +7,7 @@ import { expRule, negRule, reciprocalRule, sigmoidRule, sqrtRule } from './eleme
 import { expandRule } from './expand';
 import { gatherElementsRule, scatterElementsRule } from './gather-elements';
 import { gemmRule } from './gemm';
+import { int8ColumnsRule } from './int8-columns';
 import { int8ProductRule } from './int8-product';
 import { matmulRule } from './matmul';
 import { reduceLogSumExpRule } from './reduce-log-sum-exp';
@@ -22,7 +23,7 @@ import { transposeRule } from './transpose';
 const rules: ReadonlyMap<string, OpRule> = new Map(
   [
     addRule, subRule, mulRule, divRule, negRule, expRule, reciprocalRule, sqrtRule, sigmoidRule, siluRule,
-    matmulRule, gemmRule, int8ProductRule, reshapeRule, transposeRule, expandRule, concatRule, sliceRule, padRule,
+    matmulRule, gemmRule, int8ProductRule, int8ColumnsRule, reshapeRule, transposeRule, expandRule, concatRule, sliceRule, padRule,
     reduceSumRule, reduceMeanRule, reduceLogSumExpRule, softmaxRule, rmsNormRule, rotaryEmbeddingRule,
     gatherElementsRule, scatterElementsRule,
   ].map((rule) => [rule.op, rule]),
