@@ -160,7 +160,7 @@ describe('A configuration that does not fit', () => {
       }
     }));
 
-  it.each(['dynamic', 'yarn', 'longrope'])('this program by its rotary rule %s (case 8) is refused by name', (rule) =>
+  it.each(['longrope', 'ntk'])('this program by its rotary rule %s (case 8) is refused by name', (rule) =>
     withTemporaryFolder(async (folder) => {
       await writeTinyFolder(folder, {}, { settings: { rope_scaling: { type: rule, factor: 2 } } });
       const error = await refusal(folder);

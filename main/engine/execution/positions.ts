@@ -51,15 +51,15 @@ export class PositionInputs {
   }
 }
 
-function rotaryTables({ inverseFrequencies }: Rope, positions: number): RotaryTables {
+function rotaryTables({ inverseFrequencies, attentionFactor }: Rope, positions: number): RotaryTables {
   const half = inverseFrequencies.length;
   const cosines = new Float32Array(positions * half);
   const sines = new Float32Array(positions * half);
   for (let position = 0; position < positions; position++) {
     for (let index = 0; index < half; index++) {
       const angle = position * (inverseFrequencies[index] ?? 0);
-      cosines[position * half + index] = Math.cos(angle);
-      sines[position * half + index] = Math.sin(angle);
+      cosines[position * half + index] = attentionFactor * Math.cos(angle);
+      sines[position * half + index] = attentionFactor * Math.sin(angle);
     }
   }
   return { cosines: float32(cosines, [positions, half]), sines: float32(sines, [positions, half]) };

@@ -13,7 +13,7 @@ import type { Family } from '../model/families/family';
 import { FAMILIES, PER_LAYER_GGUF, familyNamed, globalName, isUniform, layerName } from '../model/families/index';
 import { ROPE_FACTORS_NAME } from '../model/gguf-config';
 import { globalWeightShape, layerWeightShape } from '../model/match-tensors';
-import { frequencyFactors, uniformFactor } from '../model/rope';
+import { frequencyFactors, ggufYarn, uniformFactor } from '../model/rope';
 import { hasRotaryRows, toInterleaved } from '../model/rotary-rows';
 import { globalRoles, layerRoles, type ModelView } from '../model/view';
 import { UnsupportedError } from '../support/errors';
@@ -77,7 +77,7 @@ interface Target {
 /** The model's own architecture if that can state it, else another of the same mathematics. */
 function chooseTarget(config: ModelConfig): Target {
   if (!isUniform(config)) return PER_LAYER_GGUF;
-  const needsFactors = uniformFactor(frequencyFactors(config.rope)) === null;
+  const needsFactors = ggufYarn(config.rope, config.maxPositions) === null && uniformFactor(frequencyFactors(config.rope)) === null;
   const fillsHidden = config.layers.every((layer) => layer.heads * config.headDim === config.hidden);
   const holds = ({ gguf }: Family): boolean =>
     [...config.biases].every((role) => gguf.biases.includes(role)) &&
@@ -136,7 +136,13 @@ function describeModel(config: ModelConfig, architecture: string): ReadonlyMap<s
   putFloat('attention.layer_norm_rms_epsilon', config.rmsEpsilon);
   putFloat('rope.freq_base', config.rope.theta);
   const stretch = uniformFactor(frequencyFactors(config.rope)) ?? 1;
-  if (stretch !== 1) {
+  const yarn = ggufYarn(config.rope, config.maxPositions);
+  if (yarn !== null) {
+    put('rope.scaling.type', 'yarn');
+    putFloat('rope.scaling.factor', yarn.factor);
+    put('rope.scaling.original_context_length', yarn.originalContext);
+    if (yarn.attentionFactor !== 1) putFloat('rope.scaling.attn_factor', yarn.attentionFactor);
+  } else if (stretch !== 1) {
     put('rope.scaling.type', 'linear');
     putFloat('rope.scaling.factor', stretch);
   }
@@ -168,7 +174,7 @@ function planTensors(view: ModelView, { gguf }: Family, dtype: GgufMatrixType): 
   );
   const factors = frequencyFactors(config.rope);
   const rotary: GgufTensorToWrite[] =
-    uniformFactor(factors) !== null
+    uniformFactor(factors) !== null || ggufYarn(config.rope, config.maxPositions) !== null
       ? []
       : [{ name: ROPE_FACTORS_NAME, type: 'F32', shape: [factors.length], read: () => Promise.resolve(Float32Array.from(factors)) }];
   return [...globals.slice(0, 1), ...rotary, ...layers, ...globals.slice(1)];

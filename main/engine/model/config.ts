@@ -18,6 +18,8 @@ export interface Rope {
   readonly theta: number;
   /** Inverse frequencies, length headDim / 2, with any scaling applied. */
   readonly inverseFrequencies: readonly number[];
+  /** What cosines and sines are multiplied by: 1 except under YaRN. */
+  readonly attentionFactor: number;
   /** The scaling as the file states it, to be written back unchanged; null where there is none. */
   readonly scaling: Readonly<Record<string, unknown>> | null;
 }

@@ -6,7 +6,7 @@ import { joinLayers, unevenLayers, type DeclaredModel } from './declared';
 import { FAMILIES, PER_LAYER_GGUF } from './families/index';
 import type { Family } from './families/family';
 import type { Problems } from './problems';
-import { baseFrequencies, resolveRope, ropeFromFactors } from './rope';
+import { plainRope, resolveRope, ropeFromFactors } from './rope';
 import { MAX_HEAD_DIM, MAX_LAYERS, Settings } from './settings';
 
 /** The tensor of per-frequency divisors that stretched models carry. */
@@ -89,7 +89,7 @@ function readHeadDim(settings: Settings, hidden: number, heads: number): number 
 
 async function readRope(file: GgufFile, settings: Settings, headDim: number, problems: Problems): Promise<Rope> {
   const theta = shortest(settings.positive('rope.freq_base', DEFAULT_THETA));
-  const unscaled = { theta, inverseFrequencies: baseFrequencies(theta, headDim), scaling: null };
+  const unscaled = plainRope(theta, headDim);
   try {
     const factors = file.tensors.get(ROPE_FACTORS_NAME);
     if (factors !== undefined) {
@@ -103,7 +103,12 @@ async function readRope(file: GgufFile, settings: Settings, headDim: number, pro
     if (type === null && legacyFactor === null) return unscaled;
     if (type === 'none') return unscaled;
     const factor = settings.positive('rope.scaling.factor', typeof legacyFactor === 'number' ? legacyFactor : undefined);
-    return resolveRope(theta, headDim, { rope_type: type ?? 'linear', factor });
+    if (type !== 'yarn') return resolveRope(theta, headDim, { rope_type: type ?? 'linear', factor });
+    const original = settings.whole('rope.scaling.original_context_length', settings.whole('context_length'));
+    const yarn = { rope_type: type, factor, original_max_position_embeddings: original };
+    const usual = resolveRope(theta, headDim, yarn);
+    const sharper = settings.positive('rope.scaling.attn_factor', 1);
+    return sharper === 1 ? usual : resolveRope(theta, headDim, { ...yarn, attention_factor: usual.attentionFactor * sharper });
   } catch (error) {
     problems.caught(error);
     return unscaled;

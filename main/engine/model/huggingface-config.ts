@@ -9,7 +9,7 @@ import { joinLayers, unevenLayers, type DeclaredModel } from './declared';
 import { FAMILIES, PER_LAYER_ARCHITECTURE } from './families/index';
 import type { Family } from './families/family';
 import type { Problems } from './problems';
-import { baseFrequencies, resolveRope } from './rope';
+import { plainRope, resolveRope } from './rope';
 import { MAX_HEAD_DIM, MAX_LAYERS, Settings } from './settings';
 
 const WHERE = 'config.json';
@@ -65,7 +65,7 @@ export function readHuggingfaceConfig(
     headDim,
     layers,
     rmsEpsilon: settings.positive('rms_norm_eps', 1e-6),
-    rope: readRope(family, settings, headDim, problems),
+    rope: readRope(family, settings, headDim, maxPositions, problems),
     tied: settings.flag('tie_word_embeddings', huggingface.defaultTied),
     biases: declaredBiases(family, settings),
     accountedFor: [],
@@ -117,18 +117,20 @@ function refuseOtherMathematics(raw: JsonObject, settings: Settings, problems: P
   }
 }
 
-function readRope(family: Family, settings: Settings, headDim: number, problems: Problems): Rope {
+function readRope(family: Family, settings: Settings, headDim: number, maxPositions: number, problems: Problems): Rope {
   const newer = settings.raw('rope_parameters');
   const older = settings.raw('rope_scaling');
   const scaling = isJsonObject(newer) ? newer : isJsonObject(older) ? older : null;
   const fallback = settings.positive('rope_theta', family.huggingface.defaultRopeTheta);
   const stated = scaling?.['rope_theta'];
   const theta = typeof stated === 'number' && stated > 0 ? stated : fallback;
+  const original = settings.raw('original_max_position_embeddings');
+  const whole = scaling === null || original === null ? scaling : { ...scaling, original_max_position_embeddings: original };
   try {
-    return resolveRope(theta, headDim, scaling);
+    return resolveRope(theta, headDim, whole, maxPositions);
   } catch (error) {
     problems.caught(error);
-    return { theta, inverseFrequencies: baseFrequencies(theta, headDim), scaling: null };
+    return plainRope(theta, headDim);
   }
 }
 

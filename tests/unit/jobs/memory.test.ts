@@ -15,7 +15,7 @@ const resultsSchema = v.array(v.object({ name: v.string(), estimate: v.number(),
 /** SmolLM2-135M. */
 const config: ModelConfig = {
   family: 'llama', vocabulary: 49152, hidden: 576, headDim: 64, layers: Array.from({ length: 30 }, () => ({ heads: 9, kvHeads: 3, ffn: 1536 })),
-  rmsEpsilon: 1e-5, rope: { theta: 10000, inverseFrequencies: [], scaling: null }, tied: true, biases: new Set(),
+  rmsEpsilon: 1e-5, rope: { theta: 10000, inverseFrequencies: [], attentionFactor: 1, scaling: null }, tied: true, biases: new Set(),
   maxPositions: 2048, bosId: 1, eosIds: [2],
 };
 

@@ -11,7 +11,7 @@ function model(sizes: { hidden: number; headDim: number; heads: number; kvHeads:
   const { hidden, headDim, heads, kvHeads, ffn, layers, vocabulary } = sizes;
   return {
     family: 'llama', vocabulary, hidden, headDim, layers: Array.from({ length: layers }, () => ({ heads, kvHeads, ffn })),
-    rmsEpsilon: 1e-5, rope: { theta: 10000, inverseFrequencies: [], scaling: null }, tied: true, biases: new Set(),
+    rmsEpsilon: 1e-5, rope: { theta: 10000, inverseFrequencies: [], attentionFactor: 1, scaling: null }, tied: true, biases: new Set(),
     maxPositions: 512, bosId: 1, eosIds: [2],
   };
 }

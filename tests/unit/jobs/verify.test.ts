@@ -28,7 +28,7 @@ describe('a rounded view', () => {
   const view: ModelView = {
     config: {
       family: 'llama', vocabulary: 2, hidden: 1, headDim: 1, layers: [], rmsEpsilon: 1e-5,
-      rope: { theta: 1e4, inverseFrequencies: [], scaling: null }, tied: true, biases: new Set(), maxPositions: 8, bosId: null, eosIds: [],
+      rope: { theta: 1e4, inverseFrequencies: [], attentionFactor: 1, scaling: null }, tied: true, biases: new Set(), maxPositions: 8, bosId: null, eosIds: [],
     },
     readGlobal: (role) => Promise.resolve(role === 'embedding' ? { shape: [2, 1], data: Float32Array.of(0.1, 1) } : { shape: [1], data: Float32Array.of(0.1) }),
     readLayer: () => Promise.resolve({ shape: [1, 1], data: Float32Array.of(0.1) }),

@@ -27,6 +27,7 @@ async function expectSame(path: string, view: ModelView, changes: Partial<ModelC
     rope.inverseFrequencies.forEach((frequency, index) => {
       expect(Math.abs((found.config.rope.inverseFrequencies[index] ?? NaN) / frequency - 1)).toBeLessThan(1e-6);
     });
+    expect(found.config.rope.attentionFactor).toBeCloseTo(rope.attentionFactor, 6);
     expect(await readAll(found)).toEqual(await readAll(view));
     expect(found.problems).toEqual([]);
   } finally {
@@ -44,6 +45,7 @@ const MODELS: readonly { name: string; options: TinyOptions; settings?: Record<s
   { name: 'Llama with all biases', options: { biases: [...QKV, 'o', 'gate', 'up', 'down'] }, settings: { attention_bias: true, mlp_bias: true } },
   { name: "Llama with Llama 3's rotary rule", options: { headDim: 16, scaling: LLAMA3 } },
   { name: 'Llama with linear rotary scaling', options: { scaling: { rope_type: 'linear', factor: 4 } } },
+  { name: 'Llama with YaRN', options: { headDim: 16, scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 16, attention_factor: 1.3 } } },
   { name: 'Mistral', options: { family: 'mistral' }, settings: { sliding_window: null }, opensAs: 'llama' },
   { name: 'Qwen2', options: { family: 'qwen2', biases: QKV } },
   { name: 'uneven Llama', options: { layers: UNEVEN, tied: true }, settings: { num_attention_heads: [4, 2], num_key_value_heads: [2, 1], intermediate_size: [24, 10] } },

@@ -23,6 +23,7 @@ const configSchema = v.object({
   rope: v.object({
     theta: v.number(),
     inverseFrequencies: v.array(v.number()),
+    attentionFactor: v.optional(v.number(), 1),
     scaling: v.nullable(v.record(v.string(), v.unknown())),
   }),
   tied: v.boolean(),
