@@ -2,6 +2,7 @@
  * Entry of the engine process, which Electron's main process forks: receives calls, hands them to the engine's service,
  * sends answers and events back. It knows nothing of windows. Its first argument is the folder of the runs.
  */
+import { constants, setPriority } from 'node:os';
 import type { EngineChannel, EventName, EventPayload, ParsedRequest, Reply } from '../preload/contract/channels';
 import { createEngineService } from './engine/jobs/service';
 import { InternalError, toAppError } from './engine/support/errors';
@@ -28,6 +29,9 @@ function emit<Name extends EventName>(name: Name, payload: EventPayload<Name>): 
   const event = { name, payload } as EngineEvent;
   port.postMessage({ type: 'event', ...event });
 }
+
+// Before any thread computes: they inherit it. The engine may then use all cores, and gives way to the window.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const service = createEngineService({ runsFolder, emit });
 /** The calls alone: a map by name, so that a name and its request stay together. */

@@ -1,6 +1,6 @@
 /** The shell around the page: what the window may do, and what it must not. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
 import type { ShearBridge } from '../../preload/contract/channels';
@@ -36,6 +36,13 @@ test('the page gets the bridge and nothing else from the program', async () => {
 
 test('the engine process answers a call', async () => {
   expect(await callAnything(app.page, 'runs.list', {})).toEqual({ ok: true, value: [] });
+});
+
+test('the engine process gives way to the window and to everything else', async () => {
+  const pids = await app.electron.evaluate(({ app: program }) => program.getAppMetrics().map(({ name, type, pid }) => ({ role: name ?? type, pid })));
+  const priorityOf = (role: string): number => getPriority(pids.find((one) => one.role === role)?.pid ?? -1);
+  expect(priorityOf('Shear engine')).toBeGreaterThan(getPriority());
+  expect(priorityOf('Tab')).toBeLessThanOrEqual(getPriority());
 });
 
 test('a call with a wrong payload is refused and says which field is wrong', async () => {
