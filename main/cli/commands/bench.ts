@@ -25,7 +25,7 @@ export const bench: Command = {
   summary: 'Measure how fast this program works here, beside others if you like',
   usage: ['step|forward|generate [--model MODEL] [--against pytorch|llama.cpp]'],
   options: {
-    model: { type: 'string' }, against: { type: 'string' }, batch: { type: 'string' }, length: { type: 'string' }, rounds: { type: 'string' },
+    model: { type: 'string' }, against: { type: 'string' }, batch: { type: 'string' }, length: { type: 'string' }, rounds: { type: 'string' }, int8: { type: 'boolean' },
     // Not in the help: how the command starts itself as one of the two sides.
     serve: { type: 'string' },
   },
@@ -34,6 +34,7 @@ export const bench: Command = {
     { usage: '--against PEER', about: 'the program to take turns with: pytorch for step and forward, llama.cpp for generate' },
     { usage: '--batch B', about: `sequences at a time; ${BENCH_DEFAULTS.step.batch} for step, ${BENCH_DEFAULTS.forward.batch} for forward unless given` },
     { usage: '--length T', about: `tokens of each: ${BENCH_DEFAULTS.step.length}, ${BENCH_DEFAULTS.forward.length}; for generate new tokens: ${BENCH_DEFAULTS.generate.length}` },
+    { usage: '--int8', about: 'for step: let gradients flow in 8 bits, as recovery does where the processor is good at it' },
     { usage: '--rounds N', about: `measured turns of each side; ${DEFAULT_ROUNDS} unless given` },
   ],
   notes: ['`npm run peers -- install` installs the peers, in a checkout of the repository. Figures are medians over the rounds.'],
@@ -56,6 +57,7 @@ export const bench: Command = {
       batch: chosen ?? batch,
       length: args.number('length', { least: 2, most: 1_000_000, whole: true }) ?? length,
       rounds: args.number('rounds', { least: 1, most: 1000, whole: true }) ?? DEFAULT_ROUNDS,
+      int8: int8Of(args, work),
       self: [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'bench', work, '--json', '--serve'],
       signal: context.signal,
       onProgress: context.progress('Measuring'),
@@ -63,6 +65,12 @@ export const bench: Command = {
     return outcome(result);
   },
 };
+
+function int8Of(args: Arguments, work: BenchWork): boolean {
+  const int8 = args.flag('int8');
+  if (int8 && work !== 'step') throw new UsageError(`"bench ${work}" computes no gradients: leave out --int8.`);
+  return int8;
+}
 
 function workOf(args: Arguments): BenchWork {
   const [word, more] = args.positions;

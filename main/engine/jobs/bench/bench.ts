@@ -41,6 +41,8 @@ export interface BenchOptions {
   readonly threads: number;
   readonly batch: number;
   readonly length: number;
+  /** Whether our training steps let gradients flow in 8 bits. */
+  readonly int8: boolean;
   /** Measured executions of each side, after one that warms up. */
   readonly rounds: number;
   /** How this program is started on our side's job, whose path is appended. */
@@ -119,7 +121,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
 }
 
 /** The same ids for both sides: the starter texts by the model's own tokenizer, from their beginning. */
-async function makeJob(source: Checkpoint, { work, model, threads, batch, length }: BenchOptions): Promise<BenchJob> {
+async function makeJob(source: Checkpoint, { work, model, threads, batch, length, int8 }: BenchOptions): Promise<BenchJob> {
   const rows = work === 'generate' ? 1 : batch;
   const rowTokens = work === 'generate' ? PROMPT_TOKENS : length;
   const newTokens = work === 'generate' ? length : 0;
@@ -135,7 +137,7 @@ async function makeJob(source: Checkpoint, { work, model, threads, batch, length
   }
   // A batch larger than all texts together sees them again.
   const row = (index: number): number[] => Array.from({ length: rowTokens }, (_, at) => ids[(index * rowTokens + at) % ids.length] ?? 0);
-  return { work, model, threads, newTokens, ids: Array.from({ length: rows }, (_, index) => row(index)), training: BENCH_TRAINING };
+  return { work, model, threads, int8, newTokens, ids: Array.from({ length: rows }, (_, index) => row(index)), training: BENCH_TRAINING };
 }
 
 /** The same weights as float32, in the file type that the peer opens. */

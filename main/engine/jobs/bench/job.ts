@@ -21,6 +21,8 @@ export const benchJobSchema = v.object({
   ids: v.array(v.array(v.number())),
   /** Tokens to generate after the prompt; 0 for other works. */
   newTokens: v.number(),
+  /** Whether our steps let gradients flow in 8 bits; the peer's never do. */
+  int8: v.boolean(),
   training: v.object({ rank: v.number(), alpha: v.number(), learningRate: v.number(), clipNorm: v.number() }),
 });
 export type BenchJob = v.InferOutput<typeof benchJobSchema>;

@@ -65,7 +65,7 @@ function workOf(job: BenchJob, executor: Executor, model: LoadedModel, signal: A
 function stepWork(job: BenchJob, executor: Executor, model: LoadedModel, signal: AbortSignal): () => Promise<Done> {
   const { rank, alpha, learningRate } = job.training;
   const adapter = createAdapter(model.config, { rank, alpha, targets: LINEAR_ROLES, random: Random.fromSeed(0) });
-  const trainer = new LoraTrainer(executor, model, adapter);
+  const trainer = new LoraTrainer(executor, model, adapter, { int8: job.int8 });
   return () => timed(job, async () => (await trainer.step(job.ids, learningRate, { signal })).loss);
 }
 
