@@ -103,6 +103,7 @@ export function runOutcome(result: RunResult, out: string, cwd: string): Outcome
     table,
     '',
     ...result.exports.map(({ path }) => `Model:   ${nearby(path)}  (opened again and compared: its answers agree with the model that was made)`),
+    ...result.exports.flatMap(({ notes }) => notes.map((note) => `Note:    ${note}`)),
     `Report:  ${nearby(result.report)}`,
   ].join('\n');
   return { json, text };

@@ -89,6 +89,8 @@ export const exportedSchema = v.object({
   maxLogitDifference: v.number(),
   /** Difference that rounding to the element type explains; the check fails above it. */
   allowedDifference: v.number(),
+  /** What the file type could not keep, in sentences for people; empty where nothing was lost but digits. */
+  notes: v.optional(v.array(v.string()), []),
 });
 export type Exported = v.InferOutput<typeof exportedSchema>;
 

@@ -34,6 +34,7 @@ export const exportCommand: Command = {
       json: exported,
       text: [
         ...exported.files.map((file) => `${file.path}  ${asBytes(file.bytes)}`),
+        ...exported.notes.map((note) => `Note: ${note}`),
         'Opened again and compared: its answers agree with the model that it was written from.',
       ].join('\n'),
     };

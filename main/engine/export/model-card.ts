@@ -4,6 +4,7 @@
  */
 import type { Recipe } from '../../../preload/contract/recipe';
 import type { RunResult } from '../../../preload/contract/run';
+import type { CardLicence } from '../model/side-files';
 import { asBytes, asCount, asFigure, asPercent } from './report-text';
 
 /** What a model card tells. */
@@ -14,12 +15,19 @@ export interface ModelCardInput {
   readonly baseModel: string;
   /** As `Checkpoint.licence`: SPDX name, a licence file's name, or `unknown`. */
   readonly licence: string;
+  /** What the original's card states, to be stated again; null if it has none. */
+  readonly cardLicence: CardLicence | null;
   /** Names of licence and notice files that lie beside the card. */
   readonly licenceFiles: readonly string[];
   readonly recipe: Recipe;
   /** Figures; `exports` and `report` are not used. */
   readonly result: Pick<RunResult, 'removedFraction' | 'before' | 'after' | 'perplexities' | 'layers' | 'samples'>;
   readonly version: string;
+  /** What the weights are stored as, and whether a Python file beside them describes the layers. */
+  readonly format: 'safetensors' | 'gguf';
+  readonly needsCode: boolean;
+  /** What the file type could not keep, in sentences. */
+  readonly notes: readonly string[];
 }
 
 /** The model card as Markdown with YAML front matter. */
@@ -71,6 +79,7 @@ export function renderModelCard(input: ModelCardInput): string {
     '',
     'The model was judged on these texts only; try it on your own before you rely on it. What the original should not be used for, this one should not either.',
     '',
+    ...opening(input),
     '## Licence',
     '',
     licenceSentence(input),
@@ -87,10 +96,35 @@ export function renderModelCard(input: ModelCardInput): string {
   return lines.join('\n');
 }
 
-function licenceEntries({ licence, licenceFiles }: ModelCardInput): string[] {
-  const file = licenceFiles.find((name) => /^licen[cs]e/i.test(name));
+function opening({ format, needsCode, notes }: ModelCardInput): string[] {
+  const code = needsCode ? ', trust_remote_code=True' : '';
+  const how =
+    format === 'gguf'
+      ? ['The .gguf file opens in llama.cpp and the programs that are built on it.']
+      : [
+          ...(needsCode ? ['Its layers differ in width, which no stock class of transformers allows: `modeling_shear.py` beside the weights describes them, and loading needs `trust_remote_code=True`. Read that file first; it is short.', ''] : []),
+          '```python',
+          'from transformers import AutoModelForCausalLM, AutoTokenizer',
+          `model = AutoModelForCausalLM.from_pretrained(FOLDER${code})`,
+          'tokenizer = AutoTokenizer.from_pretrained(FOLDER)',
+          '```',
+        ];
+  return ['## How to open it', '', ...how, ...notes.flatMap((note) => ['', note]), ''];
+}
+
+/** The original's own fields where its card has them; never a licence that nobody stated. */
+function licenceEntries({ licence, cardLicence, licenceFiles }: ModelCardInput): string[] {
+  const file = licenceFiles.find((name) => /licen[cs]e/i.test(name));
+  if (cardLicence !== null) {
+    const link = cardLicence.link ?? (cardLicence.licence === 'other' ? (file ?? null) : null);
+    return [
+      `license: ${yamlText(cardLicence.licence)}`,
+      ...(cardLicence.name === null ? [] : [`license_name: ${yamlText(cardLicence.name)}`]),
+      ...(link === null ? [] : [`license_link: ${yamlText(link)}`]),
+    ];
+  }
   if (licence === 'unknown') return [];
-  if (/^licen[cs]e/i.test(licence)) return ['license: other', `license_link: ${yamlText(licence)}`];
+  if (licenceFiles.includes(licence)) return ['license: other', `license_link: ${yamlText(licence)}`];
   return [`license: ${yamlText(licence.toLowerCase())}`, ...(licence.toLowerCase() === 'other' && file !== undefined ? [`license_link: ${yamlText(file)}`] : [])];
 }
 

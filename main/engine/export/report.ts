@@ -127,8 +127,10 @@ function files(result: RunResult): Markup {
   const rows = result.exports.flatMap((exported) =>
     exported.files.map((file) => [file.path, asBytes(file.bytes), exported.target.dtype, exported.maxLogitDifference.toExponential(1), exported.allowedDifference.toExponential(1)]),
   );
+  const notes = [...new Set(result.exports.flatMap((exported) => exported.notes))];
   return html`<h2>The files</h2><p>Every model file was opened again from the disk and its answers compared with the model in memory: the largest difference is what storing its numbers in fewer bits explains.</p>
-${table('Files written', ['File', 'Size', 'Numbers as', 'Largest difference', 'Explained by rounding'], rows)}`;
+${table('Files written', ['File', 'Size', 'Numbers as', 'Largest difference', 'Explained by rounding'], rows)}
+${notes.length === 0 ? html`` : html`<ul>${notes.map((note) => html`<li>${note}</li>`)}</ul>`}`;
 }
 
 function signed(share: number): string {

@@ -1,7 +1,6 @@
-/** Writes a model as a Hugging Face folder: config.json, model.safetensors, and the files that travel with it. */
+/** Writes a model as a Hugging Face folder: config.json, weights in one file or in shards, and what travels with them. */
 import { join } from 'node:path';
-import { encodeSafetensorsHeader, writeSafetensors } from '../formats/safetensors/writer';
-import type { TensorToWrite } from '../formats/tensor-stream';
+import { encodeSafetensorsHeader, writeSafetensors, type SafetensorsToWrite } from '../formats/safetensors/writer';
 import { requireDiskSpace, requireFreeTarget, writeWholeFile, writeWholeFolder } from '../formats/whole-file';
 import { encodeJson, huggingfaceSideFiles } from '../model/carried-tokenizer';
 import type { Checkpoint } from '../model/checkpoint';
@@ -11,51 +10,103 @@ import type { TensorNames } from '../model/families/family';
 import { globalWeightShape, layerWeightShape } from '../model/match-tensors';
 import { globalRoles, layerRoles, type ModelView } from '../model/view';
 import { PLAIN_TYPE_BYTES, type WrittenType } from '../tensors/elements';
+import { describeRange, type RangeFinding } from '../tensors/range';
 import { elementCount } from '../tensors/shape';
 import { describeForHuggingface } from './huggingface-config';
-import type { WriteOptions, WrittenFile } from './written';
+import type { WriteOptions, WrittenFile, WrittenModel } from './written';
 
-const WEIGHTS_NAME = 'model.safetensors';
+/** The size at which weights are split into files, as the Hub recommends it. */
+const SHARD_BYTES = 5_000_000_000;
+
+export interface SafetensorsModelOptions extends WriteOptions<WrittenType> {
+  /** Most bytes of weights in one file; a single larger tensor has a file of its own. */
+  readonly shardBytes?: number;
+}
 
 /**
  * Writes `view` into `folder`, whole or not at all; what `view` does not know (tokenizer, licence, settings) comes
- * from `source`. Throws UnsupportedError for what the format cannot state, ResourceError for a full disk,
- * UsageError for a folder that is in use, CancelledError.
+ * from `source`. Weights that can be read in rows are never in memory whole. Throws UnsupportedError for what the
+ * format cannot state, ResourceError for a full disk, UsageError for a folder that is in use, CancelledError.
  */
 export async function writeSafetensorsModel(
   view: ModelView,
   source: Checkpoint,
   folder: string,
-  options: WriteOptions<WrittenType>,
-): Promise<WrittenFile[]> {
+  options: SafetensorsModelOptions,
+): Promise<WrittenModel> {
   const { dtype, signal, onProgress } = options;
   const replace = options.replace ?? false;
   await requireFreeTarget(folder, replace);
   const { config, family, code } = describeForHuggingface(view.config, source, dtype);
-  const tensors = planTensors(view, family.huggingface.names, dtype);
+  const shards = splitIntoShards(planTensors(view, family.huggingface.names, dtype), options.shardBytes ?? SHARD_BYTES);
   const small = new Map(await huggingfaceSideFiles(source));
   small.set('config.json', encodeJson(config));
   if (code !== null) small.set(code.name, new TextEncoder().encode(code.text));
+  if (shards.length > 1) small.set('model.safetensors.index.json', encodeJson(shardIndex(shards)));
 
-  const weightBytes =
-    encodeSafetensorsHeader(tensors, { format: 'pt' }).byteLength +
-    tensors.reduce((sum, tensor) => sum + elementCount(tensor.shape) * PLAIN_TYPE_BYTES[tensor.type], 0);
+  const headerBytes = shards.reduce((sum, { tensors }) => sum + encodeSafetensorsHeader(tensors, { format: 'pt' }).byteLength, 0);
+  const total = headerBytes + shards.reduce((sum, { tensors }) => sum + dataBytes(tensors), 0);
   const smallBytes = [...small.values()].reduce((sum, bytes) => sum + bytes.byteLength, 0);
-  await requireDiskSpace(folder, weightBytes + smallBytes);
+  await requireDiskSpace(folder, total + smallBytes);
 
-  const written: WrittenFile[] = [];
+  const files: WrittenFile[] = [];
+  const findings: RangeFinding[] = [];
   await writeWholeFolder(folder, replace, async (temporary) => {
     for (const [name, bytes] of small) {
       const sizeBytes = await writeWholeFile(join(temporary, name), (file) => file.write(bytes));
-      written.push({ path: join(folder, name), sizeBytes });
+      files.push({ path: join(folder, name), sizeBytes });
     }
-    const sizeBytes = await writeSafetensors(join(temporary, WEIGHTS_NAME), tensors, {
-      signal,
-      onBytes: (done) => onProgress?.({ done, total: weightBytes }),
-    });
-    written.push({ path: join(folder, WEIGHTS_NAME), sizeBytes });
+    let before = 0;
+    for (const { name, tensors } of shards) {
+      const start = before;
+      const sizeBytes = await writeSafetensors(join(temporary, name), tensors, {
+        signal,
+        onBytes: (done) => onProgress?.({ done: start + done, total }),
+        onRange: (finding) => findings.push(finding),
+      });
+      before += sizeBytes;
+      files.push({ path: join(folder, name), sizeBytes });
+    }
   });
-  return written;
+  return { files, notes: describeRange(dtype, findings) };
+}
+
+interface Shard {
+  readonly name: string;
+  readonly tensors: readonly SafetensorsToWrite[];
+}
+
+/** Tensors in their order, as many in a file as fit; names as transformers gives them. */
+function splitIntoShards(tensors: readonly SafetensorsToWrite[], shardBytes: number): Shard[] {
+  const groups: SafetensorsToWrite[][] = [[]];
+  let bytes = 0;
+  for (const tensor of tensors) {
+    const size = dataBytes([tensor]);
+    if (bytes > 0 && bytes + size > shardBytes) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)?.push(tensor);
+    bytes += size;
+  }
+  const number = (value: number): string => String(value).padStart(5, '0');
+  return groups.map((group, index) => ({
+    name: groups.length === 1 ? 'model.safetensors' : `model-${number(index + 1)}-of-${number(groups.length)}.safetensors`,
+    tensors: group,
+  }));
+}
+
+function shardIndex(shards: readonly Shard[]): object {
+  const all = shards.flatMap(({ tensors }) => tensors);
+  const weights = shards.flatMap(({ name, tensors }) => tensors.map((tensor) => [tensor.name, name] as const));
+  return {
+    metadata: { total_parameters: all.reduce((sum, { shape }) => sum + elementCount(shape), 0), total_size: dataBytes(all) },
+    weight_map: Object.fromEntries(weights.sort(([left], [right]) => (left < right ? -1 : 1))),
+  };
+}
+
+function dataBytes(tensors: readonly SafetensorsToWrite[]): number {
+  return tensors.reduce((sum, { shape, type }) => sum + elementCount(shape) * PLAIN_TYPE_BYTES[type], 0);
 }
 
 /** Throws UnsupportedError when a model of this configuration and source's tokenizer has no form as a Hugging Face folder; writes nothing. */
@@ -65,13 +116,14 @@ export async function requireSafetensorsForm(config: ModelConfig, source: Checkp
 }
 
 /** All weights in the order embedding, layers, final norm, head. */
-function planTensors(view: ModelView, names: TensorNames, type: WrittenType): TensorToWrite[] {
+function planTensors(view: ModelView, names: TensorNames, type: WrittenType): SafetensorsToWrite[] {
   const { config } = view;
   const globals = globalRoles(config).map((role) => ({
     name: globalName(names, role),
     type,
     shape: globalWeightShape(config, role),
     read: async () => (await view.readGlobal(role)).data,
+    rows: () => view.globalRows?.(role) ?? null,
   }));
   const layers = config.layers.flatMap((_, layer) =>
     layerRoles(config).map((role) => ({
@@ -79,6 +131,7 @@ function planTensors(view: ModelView, names: TensorNames, type: WrittenType): Te
       type,
       shape: layerWeightShape(config, layer, role),
       read: async () => (await view.readLayer(layer, role)).data,
+      rows: () => view.layerRows?.(layer, role) ?? null,
     })),
   );
   return [...globals.slice(0, 1), ...layers, ...globals.slice(1)];

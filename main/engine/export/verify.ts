@@ -2,7 +2,8 @@
  * How a written model is judged: its logits must be those of the model it was written from, up to what storing weights
  * in fewer bits explains. The explanation is computed, not guessed: the same rounding is done in memory and measured.
  */
-import { encodePlain, decodePlain, type WrittenType } from '../tensors/elements';
+import { decodePlain, type WrittenType } from '../tensors/elements';
+import { encodeInRange, noCounts } from '../tensors/range';
 import type { Tensor32 } from '../tensors/handle';
 import type { ModelView } from '../model/view';
 
@@ -61,6 +62,6 @@ export function roundedView(view: ModelView, matrices: WrittenType, vectors: Wri
 function roundTo(type: WrittenType, values: Float32Array): Float32Array {
   if (type === 'F32') return values;
   const result = new Float32Array(values.length);
-  decodePlain(type, encodePlain(type, values), result, 0);
+  decodePlain(type, encodeInRange(type, values, noCounts()), result, 0);
   return result;
 }

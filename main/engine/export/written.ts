@@ -7,6 +7,12 @@ export interface WrittenFile {
   readonly sizeBytes: number;
 }
 
+/** What a model writer answers: its files, and sentences for people about what the file type could not keep. */
+export interface WrittenModel {
+  readonly files: readonly WrittenFile[];
+  readonly notes: readonly string[];
+}
+
 /** Options of a model writer; `Type` are the element types it can store matrices in. */
 export interface WriteOptions<Type extends string> {
   readonly dtype: Type;

@@ -9,6 +9,8 @@ export interface StoredTensor extends TensorHandle {
   readonly offset: number;
   /** Raw bytes [start, start + length) of its data. */
   readBytes(start: number, length: number): Promise<Uint8Array>;
+  /** Fills `target` with raw bytes from `start` of its data on. */
+  readBytesInto(target: Uint8Array, start: number): Promise<void>;
 }
 
 /** How a type is laid out: `blockBytes` bytes hold `blockElements` elements. */
@@ -37,6 +39,7 @@ export function createStoredTensor(
     offset,
     sizeBytes,
     readBytes: (start, length) => file.read(offset + start, length),
+    readBytesInto: (target, start) => file.readInto(target, offset + start),
     async readFloat32() {
       const values = new Float32Array(count);
       if (storedType === 'F32') {

@@ -6,6 +6,7 @@ import type { Recipe } from '../../../preload/contract/recipe';
 import type { Exported } from '../../../preload/contract/run';
 import { renderModelCard, type ModelCardInput } from '../export/model-card';
 import type { Checkpoint } from '../model/checkpoint';
+import { isLegalFile, readCardLicence } from '../model/side-files';
 import { PROGRAM_VERSION } from './about';
 import { hubIdOf, modelNameOf } from './model-name';
 
@@ -16,14 +17,12 @@ export interface ExportSubject {
   readonly figures: ModelCardInput['result'];
 }
 
-const LICENCE_FILE = /^(licen[cs]e|notice|use_policy)/i;
-
 /** Writes the card and copies licence files next to an export; returns it with these files listed. One card serves all files of a folder. */
 export async function describeExport(exported: Exported, { name, source, recipe, figures }: ExportSubject): Promise<Exported> {
   const isFile = exported.target.format === 'gguf';
   const folder = isFile ? dirname(exported.path) : exported.path;
   const files = new Map(exported.files.map((file) => [file.path, file.bytes]));
-  const licences = [...source.sideFiles].filter(([file]) => LICENCE_FILE.test(file));
+  const licences = [...source.sideFiles].filter(([file]) => isLegalFile(file));
   for (const [file, from] of licences) {
     const to = join(folder, file);
     if (!existsSync(to)) await copyFile(from, to);
@@ -34,7 +33,9 @@ export async function describeExport(exported: Exported, { name, source, recipe,
   if (!isFile || !existsSync(cardPath)) {
     const card = renderModelCard({
       name, baseModel: hubIdOf(recipe.model, source.metadata) ?? modelNameOf(recipe.model), licence: source.licence, licenceFiles: licences.map(([file]) => file),
+      cardLicence: await readCardLicence(source.sideFiles),
       recipe, result: figures, version: PROGRAM_VERSION,
+      format: exported.target.format, needsCode: [...files.keys()].some((file) => file.endsWith('.py')), notes: exported.notes,
     });
     await writeFile(cardPath, card);
     files.set(cardPath, Buffer.byteLength(card));

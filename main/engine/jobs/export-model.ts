@@ -6,14 +6,14 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExportTarget } from '../../../preload/contract/recipe';
 import type { Exported } from '../../../preload/contract/run';
-import { computeLogits } from '../evaluation/logits';
-import { asView, loadModel, type LoadedModel } from '../execution/loaded-model';
+import { computeViewLogits } from '../evaluation/view-logits';
 import type { Executor } from '../execution/executor';
 import { writeGgufModel } from '../export/gguf-model';
 import { writeSafetensorsModel } from '../export/safetensors-model';
 import { ROUNDING_NOISE, compareLogits, roundedView } from '../export/verify';
-import type { WrittenFile } from '../export/written';
+import type { WrittenModel } from '../export/written';
 import { openCheckpoint, type Checkpoint } from '../model/checkpoint';
+import type { ModelView } from '../model/view';
 import { InternalError, VerificationError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
 
@@ -21,8 +21,8 @@ import type { OnProgress } from '../support/progress';
 export const CHECK_TOKENS = 256;
 
 export interface ExportRequest {
-  /** The weights that the file is made from. */
-  readonly model: LoadedModel;
+  /** The weights that the file is made from. They are read one at a time, several times. */
+  readonly model: ModelView;
   /** Where the weights come from: tokenizer, licence files, and what else the configuration does not say. */
   readonly source: Checkpoint;
   readonly target: ExportTarget;
@@ -39,14 +39,14 @@ export interface ExportRequest {
  * @throws VerificationError when the re-opened file gives other logits than rounding explains; nothing is left then.
  */
 export async function exportModel(executor: Executor, request: ExportRequest): Promise<Exported> {
-  const { model, target, path, checkIds } = request;
+  const { model, target, path, checkIds, signal } = request;
   if (checkIds.length < 2) throw new InternalError('Too few ids to compare an exported model on.');
   // Three parts of equal length for a person who watches: writing, and two passes of comparing.
   const report = (part: number, share: number): void => request.onProgress?.({ done: part + share, total: 3 });
-  const files = await writeTarget(request, (share) => report(0, share));
+  const { files, notes } = await writeTarget(request, (share) => report(0, share));
   try {
     report(1, 0);
-    const exact = await computeLogits(executor, model, checkIds);
+    const exact = await computeViewLogits(executor, model, checkIds, signal);
     const rounded = target.dtype === 'F32' ? exact : await roundedLogits(executor, request);
     report(2, 0);
     const found = await reopenedLogits(executor, path, request);
@@ -60,6 +60,7 @@ export async function exportModel(executor: Executor, request: ExportRequest): P
       files: files.map((file) => ({ path: file.path, bytes: file.sizeBytes })),
       maxLogitDifference: stated,
       allowedDifference: explained + ROUNDING_NOISE,
+      notes: [...notes],
     };
   } catch (error) {
     await rm(path, { recursive: true, force: true });
@@ -74,27 +75,26 @@ export function targetPath(folder: string, name: string, target: ExportTarget, a
   return join(folder, alone ? 'model' : `model-${target.dtype.toLowerCase()}`);
 }
 
-async function writeTarget({ model, source, target, path, signal, onProgress }: ExportRequest, report: (share: number) => void): Promise<WrittenFile[]> {
+async function writeTarget({ model, source, target, path, signal, onProgress }: ExportRequest, report: (share: number) => void): Promise<WrittenModel> {
   const progress: OnProgress | undefined = onProgress && (({ done, total }) => report(total === 0 ? 1 : done / total));
   const options = { signal, onProgress: progress };
   switch (target.format) {
     case 'safetensors':
-      return writeSafetensorsModel(asView(model), source, path, { ...options, dtype: target.dtype });
+      return writeSafetensorsModel(model, source, path, { ...options, dtype: target.dtype });
     case 'gguf':
-      return writeGgufModel(asView(model), source, path, { ...options, dtype: target.dtype });
+      return { files: await writeGgufModel(model, source, path, { ...options, dtype: target.dtype }), notes: [] };
   }
 }
 
-async function roundedLogits(executor: Executor, { model, target, checkIds, signal }: ExportRequest): Promise<Float32Array> {
+function roundedLogits(executor: Executor, { model, target, checkIds, signal }: ExportRequest): Promise<Float32Array> {
   const vectors = target.format === 'gguf' ? 'F32' : target.dtype;
-  const rounded = await loadModel(roundedView(asView(model), target.dtype, vectors), signal === undefined ? {} : { signal });
-  return computeLogits(executor, rounded, checkIds);
+  return computeViewLogits(executor, roundedView(model, target.dtype, vectors), checkIds, signal);
 }
 
 async function reopenedLogits(executor: Executor, path: string, { checkIds, signal }: ExportRequest): Promise<Float32Array> {
   const checkpoint = await openCheckpoint(path);
   try {
-    return await computeLogits(executor, await loadModel(checkpoint, signal === undefined ? {} : { signal }), checkIds);
+    return await computeViewLogits(executor, checkpoint, checkIds, signal);
   } finally {
     await checkpoint.close();
   }

@@ -4,7 +4,6 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ExportTarget } from '../../../preload/contract/recipe';
 import type { Exported } from '../../../preload/contract/run';
-import { loadModel } from '../execution/loaded-model';
 import { openCheckpoint, type Checkpoint } from '../model/checkpoint';
 import { UsageError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
@@ -32,9 +31,8 @@ export async function exportCheckpoint(modelPath: string, options: ExportRequest
   return withSource(modelPath, async (source) => {
     const path = freePath(options, modelNameOf(modelPath));
     const ids = await checkIds(source, CHECK_TEXT);
-    const model = await loadModel(source, options.signal === undefined ? {} : { signal: options.signal });
     await mkdir(dirname(path), { recursive: true });
-    return withExecutor(options.threads, (executor) => exportModel(executor, { ...options, model, source, path, checkIds: ids }));
+    return withExecutor(options.threads, (executor) => exportModel(executor, { ...options, model: source, source, path, checkIds: ids }));
   });
 }
 

@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Exported } from '../../../preload/contract/run';
+import { asView } from '../execution/loaded-model';
 import { describeExport } from './describe-export';
 import { exportModel } from './export-model';
 import { freePath, withSource, type ExportRequestOptions } from './export-request';
@@ -19,7 +20,7 @@ export async function exportRun(folder: RunFolder, options: ExportRequestOptions
   return withSource(recipe.model, async (source) => {
     const model = await loadStageModel(folder, 'recovered');
     await mkdir(dirname(path), { recursive: true });
-    const exported = await withExecutor(options.threads, (executor) => exportModel(executor, { ...options, model, source, path, checkIds: evaluation.checkIds }));
+    const exported = await withExecutor(options.threads, (executor) => exportModel(executor, { ...options, model: asView(model), source, path, checkIds: evaluation.checkIds }));
     return describeExport(exported, { name, source, recipe, figures: result });
   });
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Recipe } from '../../../preload/contract/recipe';
 import type { Exported, RunResult } from '../../../preload/contract/run';
 import { Executor } from '../execution/executor';
+import { asView } from '../execution/loaded-model';
 import { renderReport } from '../export/report';
 import { countLinearParameters, countParameters, type ModelConfig } from '../model/config';
 import { openCheckpoint } from '../model/checkpoint';
@@ -92,7 +93,7 @@ async function fillFolder(context: RunContext, partial: string, report: OnProgre
       throwIfCancelled(signal);
       const path = targetPath(partial, name, target, recipe.exports);
       const exported = await exportModel(executor, {
-        model, source, target, path, checkIds: evaluation.checkIds, signal,
+        model: asView(model), source, target, path, checkIds: evaluation.checkIds, signal,
         onProgress: ({ done, total }) => report({ done: index + done / total, total: recipe.exports.length }),
       });
       const described = await describeExport(exported, { name, source, recipe, figures: { ...figures, ...evaluation } });

@@ -1,11 +1,9 @@
 /** Checks a model on disk: it opens, computes ordinary numbers, and, against another, gives the same answers. */
 import { Executor } from '../execution/executor';
-import { loadModel } from '../execution/loaded-model';
-import { computeLogits } from '../evaluation/logits';
+import { computeViewLogits } from '../evaluation/view-logits';
 import { ROUNDING_NOISE, areFinite, compareLogits, roundedView } from '../export/verify';
 import { openCheckpoint, type Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import { throwIfCancelled } from '../support/progress';
 import type { WrittenType } from '../tensors/elements';
 import { loadCheckpointTokenizer } from './checkpoint-tokenizer';
 import { CHECK_TOKENS } from './export-model';
@@ -87,8 +85,7 @@ export async function checkIds(checkpoint: Checkpoint, text: string): Promise<nu
 }
 
 async function logitsOf(executor: Executor, checkpoint: Checkpoint, ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array> {
-  throwIfCancelled(signal);
-  return computeLogits(executor, await loadModel(checkpoint, signal === undefined ? {} : { signal }), ids);
+  return computeViewLogits(executor, checkpoint, ids, signal);
 }
 
 async function roundedLogits(
@@ -96,9 +93,8 @@ async function roundedLogits(
 ): Promise<Float32Array> {
   const type = writtenType(like);
   if (type === 'F32') return exact;
-  throwIfCancelled(signal);
   const vectors = like.kind === 'gguf' ? 'F32' : type;
-  return computeLogits(executor, await loadModel(roundedView(checkpoint, type, vectors)), ids);
+  return computeViewLogits(executor, roundedView(checkpoint, type, vectors), ids, signal);
 }
 
 /** The element type of most of a file's weights, as far as rounding to it can be repeated. */

@@ -5,8 +5,11 @@
 import type { Inspection, Problem } from '../../../preload/contract/model';
 import type { StoredTensor } from '../formats/stored-tensor';
 import { InternalError } from '../support/errors';
+import { PLAIN_TYPE_BYTES } from '../tensors/elements';
 import type { StoredType, Tensor32 } from '../tensors/handle';
-import { LINEAR_ROLES, countLinearParameters, countParameters, linearShape, type ModelConfig } from './config';
+import { isFloatType } from '../tensors/range';
+import { rowElements, type RowSource } from '../tensors/rows';
+import { LINEAR_ROLES, countLinearParameters, countParameters, linearShape, type GlobalRole, type ModelConfig } from './config';
 import type { DeclaredModel } from './declared';
 import { examineModel, type CheckpointMetadata, type Examined } from './examine';
 import { globalName, layerName } from './families/index';
@@ -66,6 +69,7 @@ function createCheckpoint(examined: Examined, declared: DeclaredModel, config: M
     if (tensor === undefined) throw new InternalError(`The model ${location.path} has no tensor ${name}.`);
     return tensor;
   };
+  const findGlobal = (role: GlobalRole): StoredTensor => find(globalName(declared.names, role === 'head' && config.tied ? 'embedding' : role));
   const { sizeBytes, storedTypes } = weigh(tensors);
   return {
     config,
@@ -79,7 +83,7 @@ function createCheckpoint(examined: Examined, declared: DeclaredModel, config: M
     sideFiles,
     licence,
     async readGlobal(role): Promise<Tensor32> {
-      const tensor = find(globalName(declared.names, role === 'head' && config.tied ? 'embedding' : role));
+      const tensor = findGlobal(role);
       return { shape: tensor.shape, data: await tensor.readFloat32() };
     },
     async readLayer(layer, role): Promise<Tensor32> {
@@ -88,8 +92,18 @@ function createCheckpoint(examined: Examined, declared: DeclaredModel, config: M
       if (!isInterleaved || !hasRotaryRows(role)) return { shape: tensor.shape, data };
       return { shape: tensor.shape, data: toHalfSplit(data, config.headDim, tensor.shape[1] ?? 1) };
     },
+    globalRows: (role) => rowsOf(findGlobal(role)),
+    layerRows: (layer, role) => (isInterleaved && hasRotaryRows(role) ? null : rowsOf(find(layerName(declared.names, layer, role)))),
     close: () => examined.close(),
   };
+}
+
+/** A stored tensor row by row; null for types whose elements do not stand alone. */
+function rowsOf(tensor: StoredTensor): RowSource | null {
+  const { shape, storedType } = tensor;
+  if (!isFloatType(storedType) || shape.length === 0) return null;
+  const width = rowElements(shape) * PLAIN_TYPE_BYTES[storedType];
+  return { shape, type: storedType, readInto: (target, first) => tensor.readBytesInto(target, first * width) };
 }
 
 /**

@@ -7,14 +7,23 @@ import type { Problems } from './problems';
 
 /** Names of files that are carried byte for byte into every exported copy. */
 const SIDE_FILE_NAMES =
-  /^(tokenizer\.json|tokenizer_config\.json|tokenizer\.model|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt|generation_config\.json|chat_template\.(jinja|json)|(LICEN[CS]E|NOTICE|USE_POLICY|COPYING)[^/]*|README\.md)$/i;
-const LICENCE_NAMES = /^(LICEN[CS]E|COPYING)/i;
+  /^(tokenizer\.json|tokenizer_config\.json|tokenizer\.model(\.v\d+)?|spiece\.model|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|generation_config\.json|chat_template\.(jinja|json)|README\.md)$/i;
+/** However makers spell it: LICENSE.txt, LICENCE, MODEL_LICENSE, gemma-license.md. */
+const LICENCE_NAMES = /^(.*[-_. ])?(LICEN[CS]ES?|COPYING)([-_. ].*)?$/i;
+const NOTICE_NAMES = /^(.*[-_. ])?(NOTICE|USE[-_]POLICY|ACCEPTABLE[-_]USE[-_]POLICY)([-_. ].*)?$/i;
+/** Code and weights are never legal texts, whatever they are called. */
+const TEXT_NAMES = /^([^.]*|.*\.(txt|md|rst|pdf|html?|\d+))$/i;
+
+/** Whether a file by its name states a licence, a notice or a policy of use: such files go wherever the weights go. */
+export function isLegalFile(name: string): boolean {
+  return TEXT_NAMES.test(name) && (LICENCE_NAMES.test(name) || NOTICE_NAMES.test(name));
+}
 
 /** Side files of a folder: name to real path. Links that lead out of the folder are left out, with a warning. */
 export async function findSideFiles(folder: string, problems: Problems): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
   for (const name of (await readdir(folder)).sort()) {
-    if (!SIDE_FILE_NAMES.test(name)) continue;
+    if (!SIDE_FILE_NAMES.test(name) && !isLegalFile(name)) continue;
     try {
       const path = await resolveInside(folder, name);
       if ((await stat(path)).isFile()) found.set(name, path);
@@ -27,24 +36,30 @@ export async function findSideFiles(folder: string, problems: Problems): Promise
 
 /** The licence that the model states: front matter of its card, else the name of its licence file, else `unknown`. */
 export async function readLicence(sideFiles: ReadonlyMap<string, string>): Promise<string> {
-  const card = sideFiles.get('README.md');
-  if (card !== undefined) {
-    const stated = licenceOfCard(await readFile(card, 'utf8'));
-    if (stated !== null) return stated;
-  }
-  return [...sideFiles.keys()].find((name) => LICENCE_NAMES.test(name)) ?? 'unknown';
+  const stated = await readCardLicence(sideFiles);
+  if (stated !== null) return stated.licence === 'other' ? (stated.name ?? 'other') : stated.licence;
+  return [...sideFiles.keys()].find((name) => TEXT_NAMES.test(name) && LICENCE_NAMES.test(name)) ?? 'unknown';
 }
 
-/** `license` (or `license_name` where that is `other`) in the YAML front matter of a model card. */
-function licenceOfCard(text: string): string | null {
-  const front = /^\ufeff?---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1];
+/** What the front matter of a model card says about the licence, in the Hub's three fields. */
+export interface CardLicence {
+  readonly licence: string;
+  readonly name: string | null;
+  readonly link: string | null;
+}
+
+/** The licence fields of the card among the side files; null if there is no card or it states none. */
+export async function readCardLicence(sideFiles: ReadonlyMap<string, string>): Promise<CardLicence | null> {
+  const card = sideFiles.get('README.md');
+  if (card === undefined) return null;
+  const front = /^\ufeff?---\r?\n([\s\S]*?)\r?\n---/.exec(await readFile(card, 'utf8'))?.[1];
   if (front === undefined) return null;
   const field = (name: string): string | null => {
-    const value = new RegExp(`^${name}:[ \\t]*(.+?)[ \\t]*$`, 'm').exec(front)?.[1]?.replace(/^["']|["']$/g, '');
+    const value = new RegExp(`^${name}:[ \\t]*(.+?)[ \\t]*\\r?$`, 'm').exec(front)?.[1]?.replace(/^["']|["']$/g, '');
     return value === undefined || value === '' ? null : value;
   };
   const licence = field('license');
-  return licence === 'other' ? (field('license_name') ?? 'other') : licence;
+  return licence === null ? null : { licence, name: field('license_name'), link: field('license_link') };
 }
 
 /** A tokenizer in a few words, for the summary of a model. */

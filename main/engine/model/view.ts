@@ -3,12 +3,19 @@
  * form of another view, or weights in memory. Export and the runtime see only this.
  */
 import type { Tensor32 } from '../tensors/handle';
+import type { RowSource } from '../tensors/rows';
 import type { GlobalRole, LayerRole, ModelConfig } from './config';
 
 export interface ModelView {
   readonly config: ModelConfig;
   readGlobal(role: GlobalRole): Promise<Tensor32>;
   readLayer(layer: number, role: LayerRole): Promise<Tensor32>;
+  /**
+   * The same weights row by row as they are stored, for copying without loading; null or absent where that cannot be
+   * had. A view that changes what it reads must not pass these on.
+   */
+  globalRows?(role: GlobalRole): RowSource | null;
+  layerRows?(layer: number, role: LayerRole): RowSource | null;
 }
 
 /** Roles present in every layer of a configuration, in the order in which files are written. */

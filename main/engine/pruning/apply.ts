@@ -7,7 +7,7 @@ import type { LoadedLayer, LoadedModel } from '../execution/loaded-model';
 import { layerOf } from '../execution/loaded-model';
 import type { Tensor32 } from '../tensors/handle';
 import { shapesAfter, plannedGroup, type PruningPlan } from './plan';
-import type { UnitGroup } from './units';
+import type { UnitGroup, WeightSlice } from './units';
 
 /** The model without the units that the plan removes. Untouched weights are shared with `model`. */
 export function applyPlan(model: LoadedModel, groups: readonly UnitGroup[], plan: PruningPlan): LoadedModel {
@@ -33,18 +33,22 @@ export function sliceTensors(
   kept: readonly number[],
 ): Map<LayerRole, Tensor32> {
   const sliced = new Map(tensors);
-  for (const { role, axis, outer, inner } of group.weights) {
-    const tensor = sliced.get(role);
-    if (tensor === undefined) continue;
-    const positions: number[] = [];
-    for (let block = 0; block < outer; block++) {
-      for (const unit of kept) {
-        for (let at = 0; at < inner; at++) positions.push((block * group.size + unit) * inner + at);
-      }
-    }
-    sliced.set(role, takeAlong(tensor, axis, positions));
+  for (const slice of group.weights) {
+    const tensor = sliced.get(slice.role);
+    if (tensor !== undefined) sliced.set(slice.role, takeAlong(tensor, slice.axis, unitPositions(slice, group.size, kept)));
   }
   return sliced;
+}
+
+/** Where along the axis of a weight the kept of `size` units lie, ascending. */
+export function unitPositions({ outer, inner }: Pick<WeightSlice, 'outer' | 'inner'>, size: number, kept: readonly number[]): number[] {
+  const positions: number[] = [];
+  for (let block = 0; block < outer; block++) {
+    for (const unit of kept) {
+      for (let at = 0; at < inner; at++) positions.push((block * size + unit) * inner + at);
+    }
+  }
+  return positions;
 }
 
 /** The entries at `positions` along an axis of a vector or matrix. */

@@ -14,7 +14,7 @@ const result: RunResult = {
   perplexities: [{ source: HOSTILE, full: 25.4794, pruned: 50.12, recovered: 28.78, tokens: 32704 }],
   samples: [{ prompt: HOSTILE, before: 'one </p> two', after: '&amp; three' }],
   layers: [{ kvHeads: 3, kvHeadsBefore: 3, ffn: 1000, ffnBefore: 1536, locked: false }, { kvHeads: 2, kvHeadsBefore: 3, ffn: 900, ffnBefore: 1536, locked: true }],
-  exports: [{ target: { format: 'gguf', dtype: 'F16' }, path: '/out/a.gguf', files: [{ path: '/out/a.gguf', bytes: 1_700_000 }], maxLogitDifference: 0.0021, allowedDifference: 0.0032 }],
+  exports: [{ target: { format: 'gguf', dtype: 'F16' }, path: '/out/a.gguf', files: [{ path: '/out/a.gguf', bytes: 1_700_000 }], maxLogitDifference: 0.0021, allowedDifference: 0.0032, notes: ['3 weights are too large for F16'] }],
   report: '/out/report.html', seconds: 3700, peakBytes: 1.5e9,
 };
 
@@ -73,7 +73,7 @@ describe('the report', () => {
 
 describe('the model card', () => {
   const card = (licence: string, licenceFiles: readonly string[] = []): string =>
-    renderModelCard({ name: 'tiny-sheared-20', baseModel: 'someone/tiny', licence, licenceFiles, recipe, result, version: '0.1.0' });
+    renderModelCard({ name: 'tiny-sheared-20', baseModel: 'someone/tiny', licence, cardLicence: null, licenceFiles, recipe, result, version: '0.1.0', format: 'safetensors', needsCode: false, notes: [] });
 
   it('names the base model and carries its licence', () => {
     expect(card('Apache-2.0', ['LICENSE'])).toMatch(/^---\nbase_model: someone\/tiny\nlicense: apache-2\.0\n/);
@@ -98,7 +98,7 @@ describe('the model card', () => {
   });
 
   it('is not broken by names with lines and pipes in them', () => {
-    const text = renderModelCard({ name: HOSTILE, baseModel: HOSTILE, licence: 'unknown', licenceFiles: [], recipe, result, version: '0.1.0' });
+    const text = renderModelCard({ name: HOSTILE, baseModel: HOSTILE, licence: 'unknown', cardLicence: null, licenceFiles: [], recipe, result, version: '0.1.0', format: 'gguf', needsCode: false, notes: [HOSTILE] });
     const front = text.split('\n---\n')[0] ?? '';
     expect(front).not.toMatch(/^license:/m);
     expect(text).toContain('\\<script\\>');

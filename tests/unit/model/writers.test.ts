@@ -195,7 +195,7 @@ describe('A writer refuses', () => {
   it('nothing half: a weight that cannot be read and a cancellation in the middle leave no file', () =>
     withTemporaryFolder(async (root) => {
       const source = await openCheckpoint(EXAMPLE);
-      const failing: ModelView = { ...source, readLayer: (layer, role) => (layer === 3 ? Promise.reject(new Error('unreadable')) : source.readLayer(layer, role)) };
+      const failing: ModelView = { ...source, layerRows: () => null, readLayer: (layer, role) => (layer === 3 ? Promise.reject(new Error('unreadable')) : source.readLayer(layer, role)) };
       await expect(writeSafetensorsModel(failing, source, join(root, 'a'), { dtype: 'F32' })).rejects.toThrow('unreadable');
       await expect(writeGgufModel(failing, source, join(root, 'a.gguf'), { dtype: 'F32' })).rejects.toThrow('unreadable');
       const abort = new AbortController();

@@ -2,10 +2,14 @@
  * Writes a safetensors file as a stream: the header first, known from the shapes alone, then one tensor at a time,
  * so memory is bounded by the largest tensor. Equal inputs give equal bytes.
  */
-import { PLAIN_TYPE_BYTES } from '../../tensors/elements';
-import { elementCount } from '../../tensors/shape';
-import { streamTensors, type StreamOptions, type TensorToWrite } from '../tensor-stream';
-import { writeWholeFile } from '../whole-file';
+import { ShapeError } from '../../support/errors';
+import { throwIfCancelled } from '../../support/progress';
+import { PLAIN_TYPE_BYTES, type WrittenType } from '../../tensors/elements';
+import { elementConverter, encodeInRange, noCounts, type ElementConverter, type FloatType, type RangeCounts, type RangeFinding } from '../../tensors/range';
+import { ROWS_CHUNK_BYTES, rowBytes, type RowSource } from '../../tensors/rows';
+import { describeShape, elementCount } from '../../tensors/shape';
+import type { StreamOptions, TensorToWrite } from '../tensor-stream';
+import { writeWholeFile, type WholeFile } from '../whole-file';
 
 /** The bytes that come before the data. */
 export function encodeSafetensorsHeader(
@@ -28,17 +32,97 @@ export function encodeSafetensorsHeader(
   return bytes;
 }
 
+/** A tensor to be written; with `rows` it is copied or converted in pieces instead of being read whole. */
+export interface SafetensorsToWrite extends TensorToWrite {
+  readonly rows?: (() => RowSource | null) | undefined;
+}
+
+export interface SafetensorsOptions extends StreamOptions {
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Called for every tensor of which some values do not survive in the type that they are written in. */
+  readonly onRange?: ((finding: RangeFinding) => void) | undefined;
+}
+
 /**
  * Writes `tensors` in the order given, with `format: pt` as transformers expects. Answers the file's size.
  * Throws ShapeError if a tensor gives another number of values than its shape says; nothing is left then.
  */
 export async function writeSafetensors(
   path: string,
-  tensors: readonly TensorToWrite[],
-  options: StreamOptions & { readonly metadata?: Readonly<Record<string, string>> } = {},
+  tensors: readonly SafetensorsToWrite[],
+  options: SafetensorsOptions = {},
 ): Promise<number> {
+  const pass: Pass = { buffers: [new Uint8Array(ROWS_CHUNK_BYTES), new Uint8Array(ROWS_CHUNK_BYTES)], converters: new Map(), options };
   return writeWholeFile(path, async (file) => {
     await file.write(encodeSafetensorsHeader(tensors, { format: 'pt', ...options.metadata }));
-    await streamTensors(file, tensors, 1, options);
+    for (const tensor of tensors) {
+      throwIfCancelled(options.signal);
+      const counts = noCounts();
+      const rows = tensor.rows?.() ?? null;
+      if (rows === null || rowBytes(rows) > ROWS_CHUNK_BYTES || rowBytes(rows) === 0) await writeWhole(file, tensor, counts, options);
+      else await writeRows(file, tensor, rows, counts, pass);
+      if (counts.overflowed + counts.underflowed + counts.notFinite > 0) options.onRange?.({ tensor: tensor.name, ...counts });
+      options.onBytes?.(file.position);
+    }
   });
+}
+
+/** Values are encoded in pieces of this many, so that only one float32 copy of a tensor is in memory. */
+const CHUNK_ELEMENTS = 1 << 20;
+
+async function writeWhole(file: WholeFile, tensor: TensorToWrite, counts: RangeCounts, options: SafetensorsOptions): Promise<void> {
+  const values = await tensor.read();
+  requireCount(tensor, values.length);
+  for (let at = 0; at < values.length; at += CHUNK_ELEMENTS) {
+    throwIfCancelled(options.signal);
+    await file.write(encodeInRange(tensor.type, values.subarray(at, at + CHUNK_ELEMENTS), counts));
+  }
+}
+
+/** What all tensors of a file share: two buffers, and the converters between types, whose tables take a while to make. */
+interface Pass {
+  readonly buffers: readonly [Uint8Array, Uint8Array];
+  readonly converters: Map<string, ElementConverter>;
+  readonly options: SafetensorsOptions;
+}
+
+function converterOf({ converters }: Pass, from: FloatType, to: WrittenType): ElementConverter {
+  const key = `${from} to ${to}`;
+  const converter = converters.get(key) ?? elementConverter(from, to);
+  converters.set(key, converter);
+  return converter;
+}
+
+/** Reads the next piece while the last one is converted and written. */
+async function writeRows(file: WholeFile, tensor: TensorToWrite, rows: RowSource, counts: RangeCounts, pass: Pass): Promise<void> {
+  requireCount(tensor, elementCount(rows.shape));
+  const [count = 0] = rows.shape;
+  const width = rowBytes(rows);
+  const step = Math.floor(ROWS_CHUNK_BYTES / width);
+  const convert = converterOf(pass, rows.type, tensor.type);
+  const read = async (from: number, buffer: Uint8Array): Promise<Uint8Array> => {
+    const piece = buffer.subarray(0, Math.min(step, count - from) * width);
+    await rows.readInto(piece, from);
+    return piece;
+  };
+  let [reading, waiting] = pass.buffers;
+  let next = read(0, reading);
+  for (let at = 0; at < count; at += step) {
+    const piece = await next;
+    [reading, waiting] = [waiting, reading];
+    if (at + step < count) next = read(at + step, reading);
+    // A failed read is reported when its turn comes, not as a rejection that nobody waits for.
+    next.catch(() => undefined);
+    throwIfCancelled(pass.options.signal);
+    await file.write(convert(piece, counts));
+  }
+}
+
+function requireCount(tensor: TensorToWrite, found: number): void {
+  const expected = elementCount(tensor.shape);
+  if (found === expected) return;
+  throw new ShapeError(
+    `Tensor ${tensor.name} should have ${expected} values for its shape ${describeShape(tensor.shape)} and has ${found}.`,
+    { details: { tensor: tensor.name, expected: String(expected), actual: String(found) } },
+  );
 }
