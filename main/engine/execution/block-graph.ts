@@ -55,6 +55,10 @@ export interface BlockPast {
 
 export interface Block {
   readonly output: Value;
+  /** What enters o, [B*T, H*D]; the sum after attention, [B*T, C]; what enters down, [B*T, F]. */
+  readonly attention: Value;
+  readonly middle: Value;
+  readonly channels: Value;
   /** What the backward pass needs and is dear to compute again; everything else it recomputes from these. */
   readonly saved: readonly Value[];
   /** Keys and values of all positions so far, [B, K, S, D]. */
@@ -145,5 +149,5 @@ export function buildBlock(
   let channels = builder.multiply(builder.apply('Silu', [gate]), up);
   if (spec.gates) channels = builder.multiply(channels, builder.input(prefix + MLP_GATE, [F]));
   const output = builder.add(middle, linear('down', channels, C, F), `${prefix}output`);
-  return { output, saved, keys, values };
+  return { output, attention, middle, channels, saved, keys, values };
 }

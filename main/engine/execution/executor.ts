@@ -8,7 +8,7 @@ import type { ModelConfig } from '../model/config';
 import type { LoraAdapter } from './adapter';
 import { queryBlock } from './attention';
 import { ATTENTION_GATE, loraName, MLP_GATE, type BlockSpec } from './block-graph';
-import { cachedGraph, forwardGraph, headGraphs, int8ColumnsGraph, trainingGraphs, type HeadGraphs, type TrainingGraphs } from './graphs';
+import { cachedGraph, forwardGraph, headGraphs, int8ColumnsGraph, partGraphs, trainingGraphs, type HeadGraphs, type PartGraphs, type TrainingGraphs } from './graphs';
 import { globalTensor, headTensor, readLayer, type ExecutableModel } from './loaded-model';
 import { InternalError } from '../support/errors';
 import type { Tensor32 } from '../tensors/handle';
@@ -86,6 +86,27 @@ export class Executor {
     const name = session.graph.outputs[0]?.name ?? '';
     await session.run(feeds, new Map([[name, output]]));
     return float32Data(output, name);
+  }
+
+  /** One part of a block: `given` holds what the part before gave. Results are in the order of the part's outputs. */
+  async blockPart(
+    model: ExecutableModel,
+    layer: number,
+    part: keyof PartGraphs,
+    hidden: Float32Array,
+    shape: BatchShape,
+    given: readonly RuntimeTensor[] = [],
+  ): Promise<RuntimeTensor[]> {
+    const spec = blockSpec(model.config, {}, shape.length);
+    const session = await this.session(`part ${part} ${specKey(spec)}`, () => partGraphs(spec)[part]);
+    const feeds = await this.blockFeeds(model, layer, hidden, shape);
+    // What is given are the graph's last inputs, in the order in which the part before has them as outputs.
+    session.graph.inputs.slice(session.graph.inputs.length - given.length).forEach(({ name }, index) => {
+      const tensor = given[index];
+      if (tensor !== undefined) feeds.set(name, tensor);
+    });
+    const results = await session.run(feeds);
+    return session.graph.outputs.flatMap(({ name }) => results.get(name) ?? []);
   }
 
   /** All blocks from `fromLayer` on. */

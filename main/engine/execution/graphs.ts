@@ -68,6 +68,27 @@ export function trainingGraphs(spec: BlockSpec, int8Weights: ReadonlySet<string>
   };
 }
 
+/** A block in three parts, each from what the one before gives: for refitting o and down to what enters them. */
+export interface PartGraphs {
+  /** `x` to what enters o. */
+  readonly attention: Graph;
+  /** `x` and what enters o to the sum after attention, and what enters down. */
+  readonly mlp: Graph;
+  /** The sum after attention and what enters down to the block's output. */
+  readonly output: Graph;
+}
+
+export function partGraphs(spec: BlockSpec): PartGraphs {
+  const builder = new GraphBuilder();
+  const { attention, middle, channels, output } = buildBlock(builder, hiddenInput(builder, spec), blockContext(builder, spec), spec, sharedDims);
+  const block = builder.build('block', [output]);
+  return {
+    attention: extractGraph(block, 'block.part.attention', [attention]),
+    mlp: extractGraph(block, 'block.part.mlp', [middle, channels], new Set([attention])),
+    output: extractGraph(block, 'block.part.output', [output], new Set([middle, channels])),
+  };
+}
+
 /** The final norm and the output head. Rows are tokens of any batch. */
 export interface HeadGraphs {
   /** `x` [N, C] to logits [N, V]. */
