@@ -88,25 +88,26 @@ export class Executor {
     return float32Data(output, name);
   }
 
-  /** One part of a block: `given` holds what the part before gave. Results are in the order of the part's outputs. */
+  /** One part of a block: `given` holds what the part before gave, rows of tokens. Results are in the order of the part's outputs. */
   async blockPart(
     model: ExecutableModel,
     layer: number,
     part: keyof PartGraphs,
     hidden: Float32Array,
     shape: BatchShape,
-    given: readonly RuntimeTensor[] = [],
-  ): Promise<RuntimeTensor[]> {
+    given: readonly Float32Array[] = [],
+  ): Promise<Float32Array[]> {
     const spec = blockSpec(model.config, {}, shape.length);
     const session = await this.session(`part ${part} ${specKey(spec)}`, () => partGraphs(spec)[part]);
     const feeds = await this.blockFeeds(model, layer, hidden, shape);
     // What is given are the graph's last inputs, in the order in which the part before has them as outputs.
     session.graph.inputs.slice(session.graph.inputs.length - given.length).forEach(({ name }, index) => {
-      const tensor = given[index];
-      if (tensor !== undefined) feeds.set(name, tensor);
+      const data = given[index];
+      const rows = shape.batch * shape.length;
+      if (data !== undefined) feeds.set(name, float32(data, [rows, data.length / rows]));
     });
     const results = await session.run(feeds);
-    return session.graph.outputs.flatMap(({ name }) => results.get(name) ?? []);
+    return session.graph.outputs.map(({ name }) => float32Data(results.get(name), name));
   }
 
   /** All blocks from `fromLayer` on. */

@@ -8,7 +8,6 @@ import { solveRidge } from '../algebra/ridge';
 import type { BatchShape, Executor } from '../execution/executor';
 import { layerOf, layerTensor, type ExecutableModel, type LoadedModel } from '../execution/loaded-model';
 import type { LayerRole } from '../model/config';
-import { float32Data, type RuntimeTensor } from '../runtime/session';
 import { InternalError } from '../support/errors';
 import { breathe, type OnProgress } from '../support/progress';
 import type { Tensor32 } from '../tensors/handle';
@@ -69,8 +68,8 @@ export async function compensate(executor: Executor, full: ExecutableModel, smal
 
 /** The stream after attention [N, C], and what enters down [N, F]. */
 interface Middle {
-  readonly middle: RuntimeTensor;
-  readonly channels: RuntimeTensor;
+  readonly middle: Float32Array;
+  readonly channels: Float32Array;
 }
 
 /** The work on one layer; leaves the batches' streams behind it. */
@@ -85,12 +84,12 @@ class LayerRefit {
   ) {}
 
   async run(batches: readonly Batch[]): Promise<Map<LayerRole, Tensor32>> {
-    const attentions: RuntimeTensor[] = [];
+    const attentions: Float32Array[] = [];
     const o = this.statistics('o');
     for (const batch of batches) {
       const attention = await this.attention(this.small, batch, batch.small);
       const full = await this.mlp(this.full, batch, batch.full, await this.attention(this.full, batch, batch.full));
-      await this.add('o', o, attention, float32Data(full.middle, 'middle'), batch.small);
+      await this.add('o', o, attention, full.middle, batch.small);
       batch.full = await this.output(this.full, batch, batch.full, full);
       attentions.push(attention);
       await breathe(this.options.signal);
@@ -103,7 +102,7 @@ class LayerRefit {
       const attention = attentions[index];
       if (attention === undefined) continue;
       const middle = await this.mlp(half, batch, batch.small, attention);
-      await this.add('down', down, middle.channels, batch.full, float32Data(middle.middle, 'middle'));
+      await this.add('down', down, middle.channels, batch.full, middle.middle);
       middles.push(middle);
       await breathe(this.options.signal);
     }
@@ -116,18 +115,18 @@ class LayerRefit {
     return refitted;
   }
 
-  private async attention(model: ExecutableModel, { shape }: Batch, hidden: Float32Array): Promise<RuntimeTensor> {
+  private async attention(model: ExecutableModel, { shape }: Batch, hidden: Float32Array): Promise<Float32Array> {
     return given((await this.executor.blockPart(model, this.layer, 'attention', hidden, shape))[0]);
   }
 
-  private async mlp(model: ExecutableModel, { shape }: Batch, hidden: Float32Array, attention: RuntimeTensor): Promise<Middle> {
+  private async mlp(model: ExecutableModel, { shape }: Batch, hidden: Float32Array, attention: Float32Array): Promise<Middle> {
     const [middle, channels] = await this.executor.blockPart(model, this.layer, 'mlp', hidden, shape, [attention]);
     return { middle: given(middle), channels: given(channels) };
   }
 
   private async output(model: ExecutableModel, { shape }: Batch, hidden: Float32Array, { middle, channels }: Middle): Promise<Float32Array> {
     const [output] = await this.executor.blockPart(model, this.layer, 'output', hidden, shape, [middle, channels]);
-    return float32Data(output, 'output');
+    return given(output);
   }
 
   private statistics(role: 'o' | 'down'): GramAccumulator {
@@ -139,7 +138,7 @@ class LayerRefit {
   private async add(
     role: 'o' | 'down',
     statistics: GramAccumulator,
-    inputs: RuntimeTensor,
+    inputs: Float32Array,
     after: Float32Array,
     before: Float32Array,
   ): Promise<void> {
@@ -151,7 +150,7 @@ class LayerRefit {
       for (let at = row * width; at < (row + 1) * width; at++) square += (after[at] ?? 0) ** 2;
       return width / Math.max(square, 1e-12);
     });
-    await statistics.add({ inputs: float32Data(inputs, 'inputs'), outputs, weights }, this.options.signal);
+    await statistics.add({ inputs, outputs, weights }, this.options.signal);
   }
 
   private async solve(role: 'o' | 'down', accumulator: GramAccumulator): Promise<Tensor32> {
@@ -163,7 +162,7 @@ class LayerRefit {
   }
 }
 
-function given(tensor: RuntimeTensor | undefined): RuntimeTensor {
+function given(tensor: Float32Array | undefined): Float32Array {
   if (tensor === undefined) throw new InternalError('A part of a block gave no result.');
   return tensor;
 }
