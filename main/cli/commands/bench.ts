@@ -1,12 +1,14 @@
 /** `shear bench`: how fast the engine is on this machine, alone or beside another program. */
 import { BENCH_DEFAULTS, defaultBenchModel, runBench, type BenchResult, type BenchSide } from '../../engine/jobs/bench/bench';
 import { BENCH_WORKS, type BenchWork } from '../../engine/jobs/bench/job';
+import { runImportBench } from '../../engine/jobs/bench/import';
 import { BENCH_PEERS } from '../../engine/jobs/bench/peers';
 import { serveBench } from '../../engine/jobs/bench/serve';
+import { exampleModel } from '../../engine/jobs/bundled';
 import { modelNameOf } from '../../engine/jobs/model-name';
 import { UsageError } from '../../engine/support/errors';
 import type { Arguments } from '../arguments';
-import type { Command, Outcome } from '../command';
+import type { Command, CommandContext, Outcome } from '../command';
 import { asBytes, asCount, asFigure, asPercent, columns } from '../words';
 
 const DEFAULT_ROUNDS = 5;
@@ -23,7 +25,7 @@ const WORK_WORDS: Readonly<Record<BenchWork, string>> = {
 export const bench: Command = {
   name: 'bench',
   summary: 'Measure how fast this program works here, beside others if you like',
-  usage: ['step|forward|generate [--model MODEL] [--against pytorch|llama.cpp]'],
+  usage: ['step|forward|generate [--model MODEL] [--against pytorch|llama.cpp]', 'import [--model FOLDER]'],
   options: {
     model: { type: 'string' }, against: { type: 'string' }, batch: { type: 'string' }, length: { type: 'string' }, rounds: { type: 'string' }, int8: { type: 'boolean' },
     // Not in the help: how the command starts itself as one of the two sides.
@@ -37,13 +39,14 @@ export const bench: Command = {
     { usage: '--int8', about: 'for step: let gradients flow in 8 bits, as recovery does where the processor is good at it' },
     { usage: '--rounds N', about: `measured turns of each side; ${DEFAULT_ROUNDS} unless given` },
   ],
-  notes: ['`npm run peers -- install` installs the peers, in a checkout of the repository. Figures are medians over the rounds.'],
+  notes: ['"bench import" measures how a safetensors folder is inspected, rewritten and cut, beside plain copies of its files.', '`npm run peers -- install` installs the peers, in a checkout of the repository. Figures are medians over the rounds.'],
   async run(args, context) {
     const served = args.text('serve');
     if (served !== undefined) {
       await serveBench(args.path(served), { input: process.stdin, output: process.stdout, signal: context.signal });
       return { json: {}, text: '' };
     }
+    if (args.positions[0] === 'import') return importOutcome(args, context);
     const work = workOf(args);
     const { batch, length } = BENCH_DEFAULTS[work];
     const chosen = args.number('batch', { least: 1, most: 4096, whole: true });
@@ -70,6 +73,25 @@ function int8Of(args: Arguments, work: BenchWork): boolean {
   const int8 = args.flag('int8');
   if (int8 && work !== 'step') throw new UsageError(`"bench ${work}" computes no gradients: leave out --int8.`);
   return int8;
+}
+
+/** How checkpoints go in and out, beside plain copies of their files. */
+async function importOutcome(args: Arguments, context: CommandContext): Promise<Outcome> {
+  const model = args.text('model');
+  const result = await runImportBench({
+    model: model === undefined ? exampleModel() : args.path(model),
+    rounds: args.number('rounds', { least: 1, most: 1000, whole: true }) ?? 1,
+    signal: context.signal,
+    onProgress: context.progress('Measuring'),
+  });
+  const speed = (bytesPerSecond: number): string => `${asCount(Math.round(bytesPerSecond / 1e6))} MB/s`;
+  const table = columns([
+    ['', 'speed', 'of copying', 'peak memory so far'],
+    ['plain copy', speed(result.copyBytesPerSecond), '1.00', ''],
+    ...result.works.map((work) => [work.name, speed(work.bytesPerSecond), work.ofCopy.toFixed(2), asBytes(work.peakBytes)]),
+  ]);
+  const inspected = `Inspected in ${result.inspectSeconds.toFixed(2)} s with ${asBytes(result.inspectPeakBytes)} of memory.`;
+  return { json: result, text: [`${modelNameOf(result.model)}: ${asBytes(result.bytes)} of weights in ${asCount(result.files)} files`, inspected, '', table].join('\n') };
 }
 
 function workOf(args: Arguments): BenchWork {

@@ -36,6 +36,8 @@ export interface Checkpoint extends ModelView {
   readonly sizeBytes: number;
   /** Element types and the bytes stored in each, largest first. */
   readonly storedTypes: ReadonlyMap<StoredType, number>;
+  /** Real paths of the files that hold its weights. */
+  readonly weightFiles: readonly string[];
   /** Files that travel with a model (tokenizer.json, LICENSE, ...): name to real path. Empty for GGUF. */
   readonly sideFiles: ReadonlyMap<string, string>;
   /** SPDX name or the licence file's name; `unknown` when the model says nothing. */
@@ -80,6 +82,7 @@ function createCheckpoint(examined: Examined, declared: DeclaredModel, config: M
     problems: problems.all,
     sizeBytes,
     storedTypes,
+    weightFiles: examined.weightFiles,
     sideFiles,
     licence,
     async readGlobal(role): Promise<Tensor32> {

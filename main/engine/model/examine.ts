@@ -25,6 +25,8 @@ export interface Examined {
   readonly problems: Problems;
   readonly metadata: CheckpointMetadata;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Real paths of the files that hold weights. */
+  readonly weightFiles: readonly string[];
   readonly sideFiles: ReadonlyMap<string, string>;
   readonly licence: string;
   readonly model: { readonly declared: DeclaredModel; readonly config: ModelConfig } | null;
@@ -39,7 +41,7 @@ export async function examineModel(path: string): Promise<Examined> {
 
 async function examineGguf(location: Location): Promise<Examined> {
   const problems = new Problems();
-  const nothing = { location, problems, sideFiles: new Map<string, string>() };
+  const nothing = { location, problems, weightFiles: [location.path], sideFiles: new Map<string, string>() };
   const file = await openGguf(location.path).catch((error: unknown) => {
     problems.caught(error);
     return null;
@@ -81,6 +83,7 @@ async function examineFolder(location: Location): Promise<Examined> {
       problems,
       metadata: { kind: 'huggingface', config: config ?? {} },
       tensors: weights.tensors,
+      weightFiles: weights.files.map((file) => file.path),
       sideFiles,
       licence: await readLicence(sideFiles),
       model: await fit(declared, weights.tensors, problems, weights.isComplete),
