@@ -72,6 +72,8 @@ const trainingSchema = v.object({
   alpha: v.optional(v.pipe(v.number(), v.minValue(0)), 16),
   /** Left out, it follows from the model's width (`defaultLearningRate`). */
   learningRate: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
+  /** `fastest`: recovery lets gradients flow in 8 bits where the processor is good at it; `exact`: float32 throughout. */
+  precision: v.optional(v.picklist(['fastest', 'exact']), 'fastest'),
   batch: v.optional(positiveInteger, 4),
   /** Tokens of a sequence; the first is not predicted, so one alone teaches nothing. */
   length: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(2)), 256),

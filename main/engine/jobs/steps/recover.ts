@@ -4,6 +4,7 @@ import { mergeAdapter } from '../../execution/merge';
 import { LINEAR_ROLES } from '../../model/config';
 import { recover } from '../../recovery/recover';
 import { Random } from '../../support/random';
+import { int8Pays } from '../int8-probe';
 import { reachableMemoryBytes } from '../machine';
 import { chooseTrainingWay } from '../training-way';
 import { withExecutor } from '../use-model';
@@ -38,7 +39,8 @@ export const recoverStep: Step = {
         {
           settings: recipe.recovery,
           steps,
-          trainer: chooseTrainingWay(model.config, recipe, reachableMemoryBytes()),
+          // Here, other than while pruning, the weights stay as they are, and their 8-bit copies true.
+          trainer: { ...chooseTrainingWay(model.config, recipe, reachableMemoryBytes()), int8: recipe.training.precision === 'fastest' && (await int8Pays()) },
           learningRate: learningRateFor(recipe, model.config.hidden),
           signal,
           nextBatch: (shares) => {
