@@ -18,6 +18,8 @@ import { chooseTrainingWay } from './training-way';
 export interface Speed {
   readonly forwardTokensPerSecond: number;
   readonly trainTokensPerSecond: number;
+  /** The same in recovery, where gradients may flow in 8 bits. */
+  readonly recoverTokensPerSecond: number;
 }
 
 /** Tokens of each source on which perplexities are measured; fewer where a source is shorter. */
@@ -44,7 +46,7 @@ export function estimateStages(config: ModelConfig, recipe: Recipe, speed: Speed
     measure: forward(measured),
     analyse: forward(analysed) + train(measured / 4),
     prune: train(pruningTokens) + forward(measured),
-    recover: train(budgetTokens - pruningTokens) + forward(measured * rounds * 0.5),
+    recover: (budgetTokens - pruningTokens) / speed.recoverTokensPerSecond + forward(measured * rounds * 0.5),
     evaluate: forward(measured + 2 * 8 * recipe.prompts.length * SAMPLE_TOKENS),
     export: exportBytes / EXPORT_BYTES_PER_SECOND + forward(CHECK_TOKENS * (1 + 2 * recipe.exports.length)),
   };

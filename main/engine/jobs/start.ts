@@ -25,7 +25,7 @@ export interface JobOptions {
 
 const ESTIMATE_FILE = 'estimate.json';
 /** Gives no time at all. */
-const UNKNOWN_SPEED: Speed = { forwardTokensPerSecond: Number.POSITIVE_INFINITY, trainTokensPerSecond: Number.POSITIVE_INFINITY };
+const UNKNOWN_SPEED: Speed = { forwardTokensPerSecond: Number.POSITIVE_INFINITY, trainTokensPerSecond: Number.POSITIVE_INFINITY, recoverTokensPerSecond: Number.POSITIVE_INFINITY };
 
 /** What is known or set before a check. */
 export interface CheckOptions {

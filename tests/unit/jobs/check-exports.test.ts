@@ -13,7 +13,7 @@ import { withTemporaryFolder } from '../../support/temporary-folder';
 import { writeTinyFolder } from '../../support/tiny-model';
 
 const BOTH = [{ format: 'safetensors', dtype: 'F16' }, { format: 'gguf', dtype: 'F16' }] as const;
-const speed = { forwardTokensPerSecond: 1000, trainTokensPerSecond: 300 };
+const speed = { forwardTokensPerSecond: 1000, trainTokensPerSecond: 300, recoverTokensPerSecond: 300 };
 
 async function recipe(model: string, changes: Partial<RecipeInput> = {}): Promise<Recipe> {
   const [text] = await starterTexts();

@@ -12,7 +12,7 @@ import type { Recipe, RecipeInput } from '../../../preload/contract/recipe';
 import { STAGES } from '../../../preload/contract/run';
 
 let folder: string;
-const speed = { forwardTokensPerSecond: 400, trainTokensPerSecond: 100 };
+const speed = { forwardTokensPerSecond: 400, trainTokensPerSecond: 100, recoverTokensPerSecond: 100 };
 
 const config: ModelConfig = {
   family: 'llama', vocabulary: 49152, hidden: 576, headDim: 64, layers: Array.from({ length: 30 }, () => ({ heads: 9, kvHeads: 3, ffn: 1536 })),

@@ -9,7 +9,7 @@ import { RunFolder } from '../../../main/engine/jobs/run-folder';
 import { checkRecipe, prepareRun, reopenRun } from '../../../main/engine/jobs/start';
 import type { Recipe, RecipeInput } from '../../../preload/contract/recipe';
 
-const speed = { forwardTokensPerSecond: 400, trainTokensPerSecond: 100 };
+const speed = { forwardTokensPerSecond: 400, trainTokensPerSecond: 100, recoverTokensPerSecond: 100 };
 let folder: string;
 let runs: string;
 

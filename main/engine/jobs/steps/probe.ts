@@ -10,6 +10,7 @@ import { LoraGradients } from '../../training/lora-gradients';
 import { Random } from '../../support/random';
 import { withExecutor } from '../use-model';
 import type { Speed } from '../estimate';
+import { int8Pays } from '../int8-probe';
 import { defaultThreads } from '../machine';
 
 /** Sequences of the probe; fewer than a batch, to keep it within seconds. */
@@ -32,9 +33,9 @@ export async function probeSpeed(view: ModelView, recipe: Recipe): Promise<Speed
     const sequences = Array.from({ length: PROBE_SEQUENCES }, () => Int32Array.from({ length }, () => random.nextInteger(config.vocabulary)));
     const tokens = PROBE_SEQUENCES * length;
     const { rank, alpha } = recipe.training;
-    const train = async (model: LoadedModel): Promise<unknown> => {
+    const train = (int8: boolean) => async (model: LoadedModel): Promise<unknown> => {
       const adapter = createAdapter(model.config, { rank, alpha, targets: LINEAR_ROLES, random });
-      return new LoraGradients(executor, model, adapter).compute(sequences);
+      return new LoraGradients(executor, model, adapter, { int8 }).compute(sequences);
     };
     const forward = (model: LoadedModel): Promise<unknown> => measureWindows(executor, model, sequences, {});
     const whole = async (work: (model: LoadedModel) => Promise<unknown>): Promise<number> => {
@@ -44,7 +45,13 @@ export async function probeSpeed(view: ModelView, recipe: Recipe): Promise<Speed
       const perLayer = depth === 1 ? seconds.one : Math.min(Math.max(seconds.two - seconds.one, 0.1 * seconds.two), seconds.two / 2);
       return tokens / (seconds.one + (config.layers.length - 1) * perLayer);
     };
-    return { forwardTokensPerSecond: await whole(forward), trainTokensPerSecond: await whole(train) };
+    const trainTokensPerSecond = await whole(train(false));
+    const int8 = recipe.training.precision === 'fastest' && (await int8Pays());
+    return {
+      forwardTokensPerSecond: await whole(forward),
+      trainTokensPerSecond,
+      recoverTokensPerSecond: int8 ? await whole(train(true)) : trainTokensPerSecond,
+    };
   });
 }
 
