@@ -17,8 +17,10 @@ const layerSummarySchema = v.object({
   heads: v.number(),
   kvHeads: v.number(),
   ffn: v.number(),
-  /** Parameters of its seven linear matrices. */
+  /** Parameters of its seven linear matrices, and of those of either part. */
   parameters: v.number(),
+  attentionParameters: v.number(),
+  mlpParameters: v.number(),
 });
 
 /** What `shear inspect` prints and the model page shows. Numbers are 0 and texts empty where problems hide them. */
@@ -31,6 +33,9 @@ export const inspectionSchema = v.object({
   parameters: v.number(),
   /** Parameters in the decoder layers' linear matrices: what a ratio counts. */
   linearParameters: v.number(),
+  /** Parameters of the embedding, and of the output head; 0 for a head that is the embedding. */
+  embeddingParameters: v.number(),
+  headParameters: v.number(),
   /** Bytes of the weights as stored. */
   bytes: v.number(),
   layers: v.number(),

@@ -75,7 +75,8 @@ describe('A safetensors file is refused', () => {
     { name: 'with a hole', header: { a: F32([1], 0, 4), b: F32([1], 8, 12) }, data: 12, words: /4 bytes unused before tensor "b"/ },
     { name: 'with bytes left over', header: { a: F32([1], 0, 4) }, data: 9, words: /5 bytes after its last tensor/ },
     { name: 'that is too short for its tensors', header: { a: F32([100], 0, 400) }, data: 10, words: /390 bytes are missing/ },
-    { name: 'of an 8-bit floating type, by name', header: { a: { dtype: 'F8_E4M3', shape: [4], data_offsets: [0, 4] } }, data: 4, words: /F8_E4M3/ },
+    { name: 'of an 8-bit floating type', header: { a: { dtype: 'F8_E4M3', shape: [4], data_offsets: [0, 4] } }, data: 4, words: /compressed by 8-bit floating point/ },
+    { name: 'of a type that nobody knows, by name', header: { a: { dtype: 'F6_E2M3', shape: [4], data_offsets: [0, 3] } }, data: 3, words: /F6_E2M3/ },
     { name: 'with a shape beyond counting', header: { a: F32([2 ** 40, 2 ** 40], 0, 4) }, data: 4, words: /more elements than/ },
     { name: 'with a negative size', header: { a: F32([-1], 0, 4) }, data: 4, words: /no valid shape/ },
     { name: 'whose header is no JSON', header: '{"a":', data: 0, words: /not valid JSON/ },
@@ -152,10 +153,10 @@ describe('A configuration that does not fit', () => {
 
   it('itself is refused with all its wrong settings together', () =>
     withTemporaryFolder(async (folder) => {
-      const settings = { hidden_size: 'many', num_key_value_heads: 3, vocab_size: undefined, hidden_act: 'gelu', quantization_config: { quant_method: 'gptq' } };
+      const settings = { hidden_size: 'many', num_key_value_heads: 3, vocab_size: undefined, hidden_act: 'gelu', quantization_config: { quant_method: 'gptq', bits: 4 } };
       await writeTinyFolder(folder, {}, { settings });
       const { message } = await refusal(folder);
-      for (const words of ['hidden_size as "many"', 'num_key_value_heads as 3', 'does not state vocab_size', 'gelu', 'gptq']) {
+      for (const words of ['hidden_size as "many"', 'num_key_value_heads as 3', 'does not state vocab_size', 'gelu', 'GPTQ (4 bits)']) {
         expect(message).toContain(words);
       }
     }));

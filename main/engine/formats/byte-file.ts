@@ -14,6 +14,7 @@ export class ByteFile {
   readonly name: string;
   readonly sizeBytes: number;
   private readonly handle: FileHandle;
+  private readBytes = 0;
 
   private constructor(path: string, sizeBytes: number, handle: FileHandle) {
     this.path = path;
@@ -39,15 +40,34 @@ export class ByteFile {
     }
   }
 
-  /** Fills `target` from byte `offset`. Throws FormatError if the file ends before. */
+  /** Bytes that have been read from it so far. */
+  get bytesRead(): number {
+    return this.readBytes;
+  }
+
+  /**
+   * Fills `target` from byte `offset`. All pieces are asked for at once, so that reading goes on by itself while the
+   * thread computes. Throws FormatError if the file ends before.
+   */
   async readInto(target: Uint8Array, offset: number): Promise<void> {
+    const pieces: Promise<number>[] = [];
+    for (let start = 0; start < target.byteLength; start += READ_CHUNK_BYTES) {
+      pieces.push(this.readPiece(target.subarray(start, start + READ_CHUNK_BYTES), offset + start));
+    }
+    const filled = (await Promise.all(pieces)).reduce((sum, bytes) => sum + bytes, 0);
+    if (filled < target.byteLength) throw this.endedEarly(offset, target.byteLength, filled);
+  }
+
+  /** Fills `target` as far as the file goes; returns how far. */
+  private async readPiece(target: Uint8Array, offset: number): Promise<number> {
     let filled = 0;
     while (filled < target.byteLength) {
-      const length = Math.min(READ_CHUNK_BYTES, target.byteLength - filled);
-      const { bytesRead } = await this.handle.read(target, filled, length, offset + filled);
-      if (bytesRead === 0) throw this.endedEarly(offset, target.byteLength, filled);
+      const { bytesRead } = await this.handle.read(target, filled, target.byteLength - filled, offset + filled);
+      if (bytesRead === 0) break;
       filled += bytesRead;
     }
+    this.readBytes += filled;
+    return filled;
   }
 
   /** `length` bytes from `offset`, in new memory. */
@@ -65,6 +85,7 @@ export class ByteFile {
       if (count === 0) throw this.endedEarly(offset, target.byteLength, filled);
       filled += count;
     }
+    this.readBytes += filled;
   }
 
   async close(): Promise<void> {

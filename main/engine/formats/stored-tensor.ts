@@ -3,6 +3,9 @@ import type { StoredType, TensorHandle } from '../tensors/handle';
 import { elementCount } from '../tensors/shape';
 import { READ_CHUNK_BYTES, type ByteFile } from './byte-file';
 
+/** Blocks that are decoded at once in place; few enough to stay in the processor's cache. */
+const DECODED_BLOCKS = 1 << 14;
+
 /** A tensor in a file whose raw bytes can be looked at too. */
 export interface StoredTensor extends TensorHandle {
   /** Byte position of its data in the file. */
@@ -40,11 +43,24 @@ export function createStoredTensor(
     sizeBytes,
     readBytes: (start, length) => file.read(offset + start, length),
     readBytesInto: (target, start) => file.readInto(target, offset + start),
-    async readFloat32() {
-      const values = new Float32Array(count);
+    async readFloat32(into) {
+      const values = into ?? new Float32Array(count);
       if (storedType === 'F32') {
-        await file.readInto(new Uint8Array(values.buffer), offset);
+        await file.readInto(bytesOf(values), offset);
         return values;
+      }
+      if (into !== undefined && sizeBytes <= into.byteLength) {
+        // The stored bytes go to the end of the memory that their values will fill: decoded from the front, piece by
+        // piece, values never reach bytes that are still to be decoded, and nothing but the result takes memory.
+        const stored = bytesOf(into).subarray(into.byteLength - sizeBytes);
+        await file.readInto(stored, offset);
+        const piece = new Uint8Array(Math.min(sizeBytes, DECODED_BLOCKS * layout.blockBytes));
+        for (let done = 0; done < sizeBytes; done += piece.byteLength) {
+          const length = Math.min(piece.byteLength, sizeBytes - done);
+          piece.set(stored.subarray(done, done + length));
+          layout.decode(piece.subarray(0, length), into, (done / layout.blockBytes) * layout.blockElements);
+        }
+        return into;
       }
       const blocksPerChunk = Math.max(1, Math.floor(READ_CHUNK_BYTES / layout.blockBytes));
       const chunk = new Uint8Array(Math.min(sizeBytes, blocksPerChunk * layout.blockBytes));
@@ -56,4 +72,8 @@ export function createStoredTensor(
       return values;
     },
   };
+}
+
+function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

@@ -6,7 +6,7 @@ import type { Recipe } from '../../../preload/contract/recipe';
 import type { Exported } from '../../../preload/contract/run';
 import { renderModelCard, type ModelCardInput } from '../export/model-card';
 import type { Checkpoint } from '../model/checkpoint';
-import { isLegalFile, readCardLicence } from '../model/side-files';
+import { isLegalFile, readCard } from '../model/side-files';
 import { PROGRAM_VERSION } from './about';
 import { hubIdOf, modelNameOf } from './model-name';
 
@@ -33,7 +33,7 @@ export async function describeExport(exported: Exported, { name, source, recipe,
   if (!isFile || !existsSync(cardPath)) {
     const card = renderModelCard({
       name, baseModel: hubIdOf(recipe.model, source.metadata) ?? modelNameOf(recipe.model), licence: source.licence, licenceFiles: licences.map(([file]) => file),
-      cardLicence: await readCardLicence(source.sideFiles),
+      cardLicence: (await readCard(source.sideFiles)).licence,
       recipe, result: figures, version: PROGRAM_VERSION,
       format: exported.target.format, needsCode: [...files.keys()].some((file) => file.endsWith('.py')), notes: exported.notes,
     });

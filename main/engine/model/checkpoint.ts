@@ -9,11 +9,12 @@ import { PLAIN_TYPE_BYTES } from '../tensors/elements';
 import type { StoredType, Tensor32 } from '../tensors/handle';
 import { isFloatType } from '../tensors/range';
 import { rowElements, type RowSource } from '../tensors/rows';
-import { LINEAR_ROLES, countLinearParameters, countParameters, linearShape, type GlobalRole, type ModelConfig } from './config';
+import { LINEAR_ROLES, countLinearParameters, countParameters, linearShape, type GlobalRole, type LinearRole, type ModelConfig } from './config';
 import type { DeclaredModel } from './declared';
 import { examineModel, type CheckpointMetadata, type Examined } from './examine';
 import { globalName, layerName } from './families/index';
-import { hasRotaryRows, toHalfSplit } from './rotary-rows';
+import { isIgnoredName } from './match-tensors';
+import { hasRotaryRows, makeHalfSplit } from './rotary-rows';
 import { compareVocabularies, summariseGgufTokenizer, summariseTokenizerFiles } from './side-files';
 import type { ModelView } from './view';
 
@@ -42,6 +43,8 @@ export interface Checkpoint extends ModelView {
   readonly sideFiles: ReadonlyMap<string, string>;
   /** SPDX name or the licence file's name; `unknown` when the model says nothing. */
   readonly licence: string;
+  /** Bytes that have been read from the files of its weights since they were opened, headers included. */
+  bytesRead(): number;
   /** Closes its files. Reads fail afterwards. */
   close(): Promise<void>;
 }
@@ -89,14 +92,15 @@ function createCheckpoint(examined: Examined, declared: DeclaredModel, config: M
       const tensor = findGlobal(role);
       return { shape: tensor.shape, data: await tensor.readFloat32() };
     },
-    async readLayer(layer, role): Promise<Tensor32> {
+    async readLayer(layer, role, into): Promise<Tensor32> {
       const tensor = find(layerName(declared.names, layer, role));
-      const data = await tensor.readFloat32();
-      if (!isInterleaved || !hasRotaryRows(role)) return { shape: tensor.shape, data };
-      return { shape: tensor.shape, data: toHalfSplit(data, config.headDim, tensor.shape[1] ?? 1) };
+      const data = await tensor.readFloat32(into);
+      if (isInterleaved && hasRotaryRows(role)) makeHalfSplit(data, config.headDim, tensor.shape[1] ?? 1);
+      return { shape: tensor.shape, data };
     },
     globalRows: (role) => rowsOf(findGlobal(role)),
     layerRows: (layer, role) => (isInterleaved && hasRotaryRows(role) ? null : rowsOf(find(layerName(declared.names, layer, role)))),
+    bytesRead: () => examined.bytesRead(),
     close: () => examined.close(),
   };
 }
@@ -135,6 +139,8 @@ export async function inspectCheckpoint(path: string): Promise<Inspection> {
       family: config?.family ?? '',
       parameters: config === null ? 0 : countParameters(config),
       linearParameters: config === null ? 0 : countLinearParameters(config),
+      embeddingParameters: config === null ? 0 : config.vocabulary * config.hidden,
+      headParameters: config === null || config.tied ? 0 : config.vocabulary * config.hidden,
       bytes: sizeBytes,
       layers: config?.layers.length ?? 0,
       hidden: config?.hidden ?? 0,
@@ -159,19 +165,22 @@ export async function inspectCheckpoint(path: string): Promise<Inspection> {
 
 function summariseLayer(config: ModelConfig, layer: number): Inspection['perLayer'][number] {
   const shape = config.layers[layer] ?? { heads: 0, kvHeads: 0, ffn: 0 };
-  let parameters = 0;
-  for (const role of LINEAR_ROLES) {
-    const [out, input] = linearShape(config, shape, role);
-    parameters += out * input;
-  }
-  return { ...shape, parameters };
+  const sum = (roles: readonly LinearRole[]): number =>
+    roles.reduce((total, role) => {
+      const [out, input] = linearShape(config, shape, role);
+      return total + out * input;
+    }, 0);
+  const attentionParameters = sum(['q', 'k', 'v', 'o']);
+  const parameters = sum(LINEAR_ROLES);
+  return { ...shape, parameters, attentionParameters, mlpParameters: parameters - attentionParameters };
 }
 
 /** Bytes of the weights in all and by stored type, largest first. */
 function weigh(tensors: ReadonlyMap<string, StoredTensor>): Pick<Checkpoint, 'sizeBytes' | 'storedTypes'> {
   const bytes = new Map<StoredType, number>();
   let sizeBytes = 0;
-  for (const tensor of tensors.values()) {
+  for (const [name, tensor] of tensors) {
+    if (isIgnoredName(name)) continue;
     sizeBytes += tensor.sizeBytes;
     bytes.set(tensor.storedType, (bytes.get(tensor.storedType) ?? 0) + tensor.sizeBytes);
   }

@@ -6,12 +6,14 @@ import type { JsonObject } from '../formats/json';
 import type { StoredTensor } from '../formats/stored-tensor';
 import type { ModelConfig } from './config';
 import type { DeclaredModel } from './declared';
+import { alignNames } from './align-names';
+import { refuseCompressed } from './compressed';
 import { readGgufConfig } from './gguf-config';
 import { readHuggingfaceConfig } from './huggingface-config';
 import { locateModel, type Location } from './locate';
 import { matchTensors } from './match-tensors';
 import { Problems } from './problems';
-import { findSideFiles, readLicence } from './side-files';
+import { findSideFiles, readCard, readLicence } from './side-files';
 import { openWeightFiles, readFolderJson } from './weight-files';
 
 /** What the files say about the model in their own words. */
@@ -30,6 +32,8 @@ export interface Examined {
   readonly sideFiles: ReadonlyMap<string, string>;
   readonly licence: string;
   readonly model: { readonly declared: DeclaredModel; readonly config: ModelConfig } | null;
+  /** Bytes that have been read from the weight files. */
+  bytesRead(): number;
   close(): Promise<void>;
 }
 
@@ -48,7 +52,7 @@ async function examineGguf(location: Location): Promise<Examined> {
   });
   if (file === null) {
     const metadata: CheckpointMetadata = { kind: 'gguf', entries: new Map() };
-    return { ...nothing, metadata, tensors: new Map(), licence: 'unknown', model: null, close: () => Promise.resolve() };
+    return { ...nothing, metadata, tensors: new Map(), licence: 'unknown', model: null, bytesRead: () => 0, close: () => Promise.resolve() };
   }
   try {
     const declared = await readGgufConfig(file, problems);
@@ -59,6 +63,7 @@ async function examineGguf(location: Location): Promise<Examined> {
       tensors: file.tensors,
       licence: typeof stated === 'string' && stated !== '' ? stated : 'unknown',
       model: await fit(declared, file.tensors, problems, true),
+      bytesRead: () => file.bytesRead(),
       close: () => file.close(),
     };
   } catch (error) {
@@ -78,15 +83,18 @@ async function examineFolder(location: Location): Promise<Examined> {
     await Promise.all(weights.files.map((file) => file.close()));
   };
   try {
+    const isCompressed = refuseCompressed(config, weights.tensors, (await readCard(sideFiles)).base, problems);
+    const tensors = declared === null ? weights.tensors : alignNames(declared.names, weights.tensors);
     return {
       location,
       problems,
       metadata: { kind: 'huggingface', config: config ?? {} },
-      tensors: weights.tensors,
+      tensors,
       weightFiles: weights.files.map((file) => file.path),
       sideFiles,
       licence: await readLicence(sideFiles),
-      model: await fit(declared, weights.tensors, problems, weights.isComplete),
+      model: isCompressed ? null : await fit(declared, tensors, problems, weights.isComplete),
+      bytesRead: () => weights.files.reduce((sum, file) => sum + file.bytesRead(), 0),
       close,
     };
   } catch (error) {

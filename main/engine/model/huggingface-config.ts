@@ -34,7 +34,7 @@ export function readHuggingfaceConfig(
     WHERE,
     problems,
   );
-  refuseOtherMathematics(raw, settings, problems);
+  refuseOtherMathematics(settings, problems);
 
   const count = settings.whole('num_hidden_layers', undefined, MAX_LAYERS);
   const hidden = settings.whole('hidden_size');
@@ -83,21 +83,36 @@ function findFamily(raw: JsonObject, problems: Problems): Family | null {
   const family = FAMILIES.find(({ huggingface }) =>
     byType ? huggingface.modelType === modelType : huggingface.architecture === architecture,
   );
+  const experts = expertCount(raw);
+  const name = architecture ?? modelType;
+  if (experts !== null || (family === undefined && typeof name === 'string' && /moe|mixtral/i.test(name))) {
+    problems.error(
+      'unsupported-architecture',
+      `${JSON.stringify(name)} is a mixture of experts${experts === null ? '' : ` (${experts} of them in a layer)`}: each token uses only some of its parts, and this program cannot make such models smaller.`,
+      'Choose a dense model, in which every token uses all weights.',
+    );
+    return null;
+  }
   if (family !== undefined) return family;
   const known = FAMILIES.map(({ huggingface }) => huggingface.architecture).join(', ');
-  const found = architecture ?? modelType;
-  if (found === undefined) {
+  if (name === undefined) {
     problems.error('unsupported-architecture', `${WHERE} names neither an architecture nor a model_type; expected one of ${known}.`);
   } else {
     problems.error(
       'unsupported-architecture',
-      `${WHERE} names the architecture ${JSON.stringify(found)}, which this program does not know; it knows ${known}.`,
+      `${WHERE} names the architecture ${JSON.stringify(name)}, which this program does not know; it knows ${known}.`,
     );
   }
   return null;
 }
 
-function refuseOtherMathematics(raw: JsonObject, settings: Settings, problems: Problems): void {
+/** Experts of a layer where config.json states more than one, by the names that the families give that number. */
+function expertCount(raw: JsonObject): number | null {
+  const stated = ['num_local_experts', 'num_experts', 'n_routed_experts', 'moe_num_experts'].map((key) => raw[key]);
+  return stated.find((count): count is number => typeof count === 'number' && count > 1) ?? null;
+}
+
+function refuseOtherMathematics(settings: Settings, problems: Problems): void {
   const activation = settings.raw('hidden_act');
   if (activation !== null && activation !== 'silu' && activation !== 'swish') {
     problems.error('unsupported-activation', `${WHERE} asks for the activation ${JSON.stringify(activation)}; only silu is implemented.`);
@@ -105,15 +120,6 @@ function refuseOtherMathematics(raw: JsonObject, settings: Settings, problems: P
   const rotaryShare = settings.raw('partial_rotary_factor');
   if (rotaryShare !== null && rotaryShare !== 1) {
     problems.error('unsupported-rotary', `${WHERE} asks for partial_rotary_factor ${JSON.stringify(rotaryShare)}; only 1 is implemented.`);
-  }
-  const quantization = raw['quantization_config'];
-  if (isJsonObject(quantization)) {
-    const method = quantization['quant_method'];
-    problems.error(
-      'unsupported-quantization',
-      `${WHERE} says that the weights are compressed by ${typeof method === 'string' ? method : 'an unnamed method'}, which is not read.`,
-      'Use the original model in F32, F16 or BF16, or a GGUF file.',
-    );
   }
 }
 

@@ -3,7 +3,7 @@
  * model's files cannot lead out of its folder; links are followed only inside it, or inside the Hugging Face cache
  * entry that it belongs to.
  */
-import { lstat, readdir, realpath, stat } from 'node:fs/promises';
+import { lstat, readFile, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { FormatError, NotFoundError, UnsupportedError, toAppError } from '../support/errors';
 
@@ -16,6 +16,8 @@ export type Location =
 const PICKLE_NAMES = /\.(bin|pt|pth|ckpt|pkl|pickle)$/i;
 /** Start of the name of a model's folder in the Hugging Face cache: models--MAKER--MODEL. */
 const CACHE_PREFIX = 'models--';
+/** What Meta and Mistral publish beside the form of Hugging Face. */
+const ORIGINAL_NAMES = /^(params\.json|consolidated[.-].*)$/;
 const GGUF_NAMES = /\.gguf$/i;
 const FOLDER_FILE_NAMES = /\.(json|safetensors|jinja|md)$/i;
 
@@ -43,6 +45,9 @@ async function locateFolder(folder: string): Promise<Location> {
   });
   const name = folderName(folder);
   if (names.includes('config.json')) return { kind: 'huggingface', path: await realpath(folder), name };
+  const revision = await cachedRevision(folder, names);
+  if (revision !== null) return locateFolder(revision);
+  if (names.includes('adapter_config.json')) throw await adapterError(folder);
   const ggufs = names.filter((entry) => GGUF_NAMES.test(entry)).sort();
   const [only] = ggufs;
   if (only !== undefined && ggufs.length === 1) {
@@ -54,9 +59,43 @@ async function locateFolder(folder: string): Promise<Location> {
       details: { file: folder },
     });
   }
+  if (names.some((entry) => ORIGINAL_NAMES.test(entry))) {
+    throw originalFormError(folder);
+  }
   throw new FormatError(`The folder ${name} is not a model: it holds neither a config.json nor a .gguf file.`, {
     hint: 'Choose the folder in which config.json and the .safetensors files are.',
     details: { file: folder },
+  });
+}
+
+/** The revision of a cache entry (models--MAKER--MODEL) that its ref `main` names, else its only one; null for other folders. */
+async function cachedRevision(folder: string, names: readonly string[]): Promise<string | null> {
+  if (!basename(folder).startsWith(CACHE_PREFIX) || !names.includes('snapshots')) return null;
+  const revisions = await readdir(join(folder, 'snapshots'));
+  const main = await readFile(join(folder, 'refs', 'main'), 'utf8').then((text) => text.trim(), () => null);
+  const chosen = revisions.find((revision) => revision === main) ?? (revisions.length === 1 ? revisions[0] : undefined);
+  if (chosen !== undefined) return join(folder, 'snapshots', chosen);
+  throw new FormatError(`The cache folder ${folderName(join(folder, 'snapshots', 'x'))} holds ${revisions.length} versions of its model, and does not say which one is meant.`, {
+    hint: 'Choose one of the folders in its folder "snapshots".',
+    details: { file: folder },
+  });
+}
+
+/** The refusal of an adapter, naming the model that it belongs to where it says so. */
+export async function adapterError(folder: string): Promise<UnsupportedError> {
+  const text = await readFile(join(folder, 'adapter_config.json')).catch(() => null);
+  const base = text === null ? null : /"base_model_name_or_path"\s*:\s*"([^"\n]{1,200})"/.exec(text.toString('utf8'))?.[1];
+  return new UnsupportedError(`The folder ${folderName(folder)} holds an adapter (LoRA), a small addition to a model, and not the model itself.`, {
+    hint: `Get the whole model${base ? ` ${base}` : ''}; to keep what the adapter adds, merge it first (peft: merge_and_unload, then save_pretrained).`,
+    details: { feature: 'adapter', found: folder },
+  });
+}
+
+/** The refusal of what Meta and Mistral publish beside the form of Hugging Face. */
+export function originalFormError(folder: string): UnsupportedError {
+  return new UnsupportedError(`The folder ${folderName(folder)} holds a model in its maker's own form (params.json, consolidated weights), which is not read.`, {
+    hint: 'Get the same model in the form of Hugging Face: a folder with config.json and model.safetensors.',
+    details: { feature: 'original form', found: folder },
   });
 }
 

@@ -16,6 +16,11 @@ const OTHER_MODEL =
 /** Buffers that old programs saved beside the weights; they are computed, not learned. */
 const IGNORED_NAMES = /rotary_emb\.inv_freq$|\.attn\.masked_bias$/;
 
+/** Whether a tensor by its name is such a buffer. */
+export function isIgnoredName(name: string): boolean {
+  return IGNORED_NAMES.test(name);
+}
+
 /** Shape of a layer's weight. */
 export function layerWeightShape(config: ModelConfig, layer: number, role: LayerRole): readonly number[] {
   const shape = config.layers[layer];
@@ -70,16 +75,18 @@ function checkPresence(
   });
   const missing: string[] = [];
   const misshapen: string[] = [];
+  const whole: string[] = [];
   for (const [name, shape] of expected) {
     const tensor = tensors.get(name);
     if (tensor === undefined) missing.push(name);
+    else if (/^([IU]\d|BOOL)/.test(tensor.storedType)) whole.push(`${name} (${tensor.storedType})`);
     else if (!sameShape(tensor.shape, shape)) {
       misshapen.push(`${name} is ${describeShape(tensor.shape)} instead of ${describeShape(shape)}`);
     }
   }
   const accounted = new Set([...declared.accountedFor, declared.names.globals.head]);
   const extra = [...tensors.keys()].filter(
-    (name) => !expected.has(name) && !accounted.has(name) && !IGNORED_NAMES.test(name),
+    (name) => !expected.has(name) && !accounted.has(name) && !isIgnoredName(name),
   );
   if (missing.length > 0) {
     problems.error(
@@ -93,6 +100,13 @@ function checkPresence(
       'wrong-shape',
       `${misshapen.length} tensors do not have the shape that the configuration asks for: ${listNames(misshapen)}.`,
       OTHER_MODEL,
+    );
+  }
+  if (whole.length > 0) {
+    problems.error(
+      'unsupported-quantization',
+      `${whole.length} weights are stored as whole numbers, which without their scales mean nothing: ${listNames(whole)}.`,
+      'Get the original model instead, whose weights are in BF16, F16 or F32.',
     );
   }
   if (extra.length > 0) {

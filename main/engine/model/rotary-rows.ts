@@ -3,7 +3,16 @@
  * the second halves; Meta's files and most GGUF architectures keep each pair side by side.
  */
 
-/** From pairs side by side to half-split. `values` is [rows, width]; rows come in heads of `headDim`. New memory. */
+/** From pairs side by side to half-split, in place. `values` is [rows, width]; rows come in heads of `headDim`. */
+export function makeHalfSplit(values: Float32Array, headDim: number, width: number): void {
+  const headSize = headDim * width;
+  for (let start = 0; start < values.length; start += headSize) {
+    const head = values.subarray(start, start + headSize);
+    head.set(toHalfSplit(head, headDim, width));
+  }
+}
+
+/** The same in new memory. */
 export function toHalfSplit(values: Float32Array, headDim: number, width: number): Float32Array {
   return moveRows(values, headDim, width, (half, pair) => [pair * 2 + half, half * (headDim / 2) + pair]);
 }

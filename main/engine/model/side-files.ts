@@ -36,7 +36,7 @@ export async function findSideFiles(folder: string, problems: Problems): Promise
 
 /** The licence that the model states: front matter of its card, else the name of its licence file, else `unknown`. */
 export async function readLicence(sideFiles: ReadonlyMap<string, string>): Promise<string> {
-  const stated = await readCardLicence(sideFiles);
+  const { licence: stated } = await readCard(sideFiles);
   if (stated !== null) return stated.licence === 'other' ? (stated.name ?? 'other') : stated.licence;
   return [...sideFiles.keys()].find((name) => TEXT_NAMES.test(name) && LICENCE_NAMES.test(name)) ?? 'unknown';
 }
@@ -48,18 +48,28 @@ export interface CardLicence {
   readonly link: string | null;
 }
 
-/** The licence fields of the card among the side files; null if there is no card or it states none. */
-export async function readCardLicence(sideFiles: ReadonlyMap<string, string>): Promise<CardLicence | null> {
+/** What the card among the side files states. */
+export interface StatedCard {
+  /** Null if there is no card, or it states none. */
+  readonly licence: CardLicence | null;
+  /** The model that this one was made from; null if the card does not say. */
+  readonly base: string | null;
+}
+
+/** Reads the front matter of README.md; what is not there is null. */
+export async function readCard(sideFiles: ReadonlyMap<string, string>): Promise<StatedCard> {
   const card = sideFiles.get('README.md');
-  if (card === undefined) return null;
-  const front = /^\ufeff?---\r?\n([\s\S]*?)\r?\n---/.exec(await readFile(card, 'utf8'))?.[1];
-  if (front === undefined) return null;
+  const front = card === undefined ? undefined : /^\ufeff?---\r?\n([\s\S]*?)\r?\n---/.exec(await readFile(card, 'utf8'))?.[1];
   const field = (name: string): string | null => {
-    const value = new RegExp(`^${name}:[ \\t]*(.+?)[ \\t]*\\r?$`, 'm').exec(front)?.[1]?.replace(/^["']|["']$/g, '');
+    // A list of one, as the Hub writes it, is on the line below.
+    const value = new RegExp(`^${name}:[ \\t]*(?:\\r?\\n[ \\t]*-[ \\t]*)?(\\S.*?)[ \\t]*\\r?$`, 'm').exec(front ?? '')?.[1]?.replace(/^["']|["']$/g, '');
     return value === undefined || value === '' ? null : value;
   };
   const licence = field('license');
-  return licence === null ? null : { licence, name: field('license_name'), link: field('license_link') };
+  return {
+    licence: licence === null ? null : { licence, name: field('license_name'), link: field('license_link') },
+    base: field('base_model'),
+  };
 }
 
 /** A tokenizer in a few words, for the summary of a model. */

@@ -5,12 +5,14 @@ import { isJsonObject, parseJsonObject, type JsonObject } from '../formats/json'
 import { openSafetensors, type SafetensorsFile } from '../formats/safetensors/reader';
 import type { StoredTensor } from '../formats/stored-tensor';
 import { FormatError, NotFoundError, toAppError } from '../support/errors';
-import { isPickleName, pickleError, resolveInside } from './locate';
+import { adapterError, isPickleName, originalFormError, pickleError, resolveInside } from './locate';
 import { listNames, type Problems } from './problems';
 
 const SINGLE_NAME = 'model.safetensors';
 const INDEX_NAME = 'model.safetensors.index.json';
 const SHARD_NAME = /^(.*-)(\d+)-of-(\d+)\.safetensors$/;
+/** What may lie beside a model's weights without belonging to them: the maker's own form, and adapters. */
+const STRAY_NAMES = /^(consolidated[.-]|adapter_)/;
 /** An index of the largest known models has a few megabytes. */
 const MAX_JSON_BYTES = 100_000_000;
 
@@ -88,7 +90,7 @@ async function planFiles(folder: string, problems: Problems): Promise<FilePlan> 
     return { names: index === null ? [] : [...new Set(index.values())].sort(), index };
   }
   if (entries.includes(SINGLE_NAME)) return { names: [SINGLE_NAME], index: null };
-  const candidates = entries.filter((name) => name.endsWith('.safetensors')).sort();
+  const candidates = entries.filter((name) => name.endsWith('.safetensors') && !STRAY_NAMES.test(name)).sort();
   const shards = completeShardNames(candidates);
   if (shards !== null) return { names: shards, index: null };
   if (candidates.length === 1) return { names: candidates, index: null };
@@ -99,6 +101,12 @@ async function planFiles(folder: string, problems: Problems): Promise<FilePlan> 
       `The folder holds several weight files and no index that tells how they belong together: ${listNames(candidates)}.`,
       `Copy ${INDEX_NAME} into the folder too.`,
     );
+  } else if (entries.includes('adapter_config.json')) {
+    const { message, hint } = await adapterError(folder);
+    problems.error('unsupported-adapter', message, hint);
+  } else if (entries.some((name) => name.startsWith('consolidated'))) {
+    const { message, hint } = originalFormError(folder);
+    problems.error('unsupported-form', message, hint);
   } else if (pickles.length > 0) {
     const { message, hint } = pickleError(listNames(pickles), folder);
     problems.error('unsupported-pickle', message, hint);

@@ -55,10 +55,11 @@ export class FakeBridge implements ShearBridge {
 /** An inspection of a small model without problems. */
 export function inspection(path: string): Inspection {
   return {
-    path, name: 'small', kind: 'huggingface', family: 'Llama', parameters: 260_000, linearParameters: 200_000, bytes: 1_040_000,
+    path, name: 'small', kind: 'huggingface', family: 'Llama', parameters: 260_000, linearParameters: 200_000,
+    embeddingParameters: 32_768, headParameters: 0, bytes: 1_040_000,
     layers: 2, hidden: 64, heads: 8, kvHeads: 4, headDim: 8, ffn: 172, vocabulary: 512, contextLength: 128, dtype: 'F32',
     tied: true, tokenizer: 'SentencePiece BPE', hasChatTemplate: false, licence: 'MIT',
-    perLayer: [0, 1].map(() => ({ heads: 8, kvHeads: 4, ffn: 172, parameters: 45_312 })), problems: [],
+    perLayer: [0, 1].map(() => ({ heads: 8, kvHeads: 4, ffn: 172, parameters: 45_312, attentionParameters: 12_288, mlpParameters: 33_024 })), problems: [],
   };
 }
 

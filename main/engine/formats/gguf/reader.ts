@@ -29,6 +29,8 @@ export interface GgufFile {
   readonly metadata: GgufMetadata;
   /** In file order. Shapes are row-major, so reversed against the file. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Bytes that have been read from it so far. */
+  bytesRead(): number;
   close(): Promise<void>;
 }
 
@@ -78,7 +80,7 @@ function readHeader(file: ByteFile): GgufFile {
   refuseUnknownTypes(file, infos);
   const dataStart = Math.ceil(cursor.position / alignment) * alignment;
   const tensors = placeTensors(cursor, infos, dataStart);
-  return { path: file.path, version, entries, metadata, tensors, close: () => file.close() };
+  return { path: file.path, version, entries, metadata, tensors, bytesRead: () => file.bytesRead, close: () => file.close() };
 }
 
 function readVersion(cursor: Cursor): number {

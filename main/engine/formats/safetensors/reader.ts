@@ -22,6 +22,8 @@ export interface SafetensorsFile {
   readonly metadata: ReadonlyMap<string, string>;
   /** In the order of their data. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Bytes that have been read from it so far. */
+  bytesRead(): number;
   close(): Promise<void>;
 }
 
@@ -78,7 +80,7 @@ async function readHeader(file: ByteFile): Promise<SafetensorsFile> {
     };
     tensors.set(name, createStoredTensor(file, name, type, shape, dataStart + begin, layout));
   }
-  return { path: file.path, metadata: readMetadata(file, header['__metadata__']), tensors, close: () => file.close() };
+  return { path: file.path, metadata: readMetadata(file, header['__metadata__']), tensors, bytesRead: () => file.bytesRead, close: () => file.close() };
 }
 
 function readEntry(file: ByteFile, name: string, value: unknown): HeaderEntry {
