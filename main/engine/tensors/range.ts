@@ -75,7 +75,7 @@ export function elementConverter(from: FloatType, to: WrittenType): ElementConve
 }
 
 /** What one 16-bit word became; most are ordinary. */
-const [ORDINARY, OVERFLOWED, UNDERFLOWED, NOT_FINITE] = [0, 1, 2, 3];
+const [ORDINARY, OVERFLOWED, UNDERFLOWED, NOT_FINITE] = [0, 1, 2, 3] as const;
 
 function tableConverter(from: 'F16' | 'BF16', to: WrittenType): ElementConverter {
   const all = Uint16Array.from({ length: 65536 }, (_, word) => word);
@@ -88,25 +88,57 @@ function tableConverter(from: 'F16' | 'BF16', to: WrittenType): ElementConverter
     outcomes[word] = counts.overflowed > 0 ? OVERFLOWED : counts.underflowed > 0 ? UNDERFLOWED : counts.notFinite > 0 ? NOT_FINITE : ORDINARY;
   }
   const encoded = encodeInRange(to, values, noCounts());
-  const table = to === 'F32' ? new Uint32Array(encoded.buffer) : new Uint16Array(encoded.buffer);
-  const isAlwaysOrdinary = outcomes.every((outcome) => outcome === ORDINARY);
+  const convert = to === 'F32' ? lookUp32(new Uint32Array(encoded.buffer), outcomes) : lookUp16(new Uint16Array(encoded.buffer), outcomes);
   return (bytes, counts) => {
     const words = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
-    const result = to === 'F32' ? new Uint32Array(words.length) : new Uint16Array(words.length);
-    for (let index = 0; index < words.length; index++) result[index] = table[words[index] ?? 0] ?? 0;
-    if (!isAlwaysOrdinary) countOutcomes(words, outcomes, counts);
+    const { result, isOrdinary } = convert(words);
+    if (!isOrdinary) countOutcomes(words, outcomes, counts);
     return new Uint8Array(result.buffer);
   };
 }
 
+interface LookedUp {
+  readonly result: Uint16Array | Uint32Array;
+  readonly isOrdinary: boolean;
+}
+
+/** Result and outcome come from one look-up, and outcomes are only joined: this loop is what converting a model takes. */
+function lookUp16(encoded: Uint16Array, outcomes: Uint8Array): (words: Uint16Array) => LookedUp {
+  const table = Uint32Array.from(encoded, (word, index) => word | ((outcomes[index] ?? 0) << 16));
+  return (words) => {
+    const result = new Uint16Array(words.length);
+    let joined = 0;
+    for (let index = 0; index < words.length; index++) {
+      const entry = table[words[index] as number] as number;
+      joined |= entry;
+      result[index] = entry;
+    }
+    return { result, isOrdinary: joined >>> 16 === ORDINARY };
+  };
+}
+
+function lookUp32(table: Uint32Array, outcomes: Uint8Array): (words: Uint16Array) => LookedUp {
+  return (words) => {
+    const result = new Uint32Array(words.length);
+    let joined = 0;
+    for (let index = 0; index < words.length; index++) {
+      const word = words[index] as number;
+      joined |= outcomes[word] as number;
+      result[index] = table[word] as number;
+    }
+    return { result, isOrdinary: joined === ORDINARY };
+  };
+}
+
 function countOutcomes(words: Uint16Array, outcomes: Uint8Array, counts: RangeCounts): void {
+  const tally = new Uint32Array(4);
   for (let index = 0; index < words.length; index++) {
-    const outcome = outcomes[words[index] ?? 0];
-    if (outcome === ORDINARY) continue;
-    if (outcome === OVERFLOWED) counts.overflowed++;
-    else if (outcome === UNDERFLOWED) counts.underflowed++;
-    else counts.notFinite++;
+    const outcome = outcomes[words[index] as number] as number;
+    tally[outcome] = (tally[outcome] as number) + 1;
   }
+  counts.overflowed += tally[OVERFLOWED] ?? 0;
+  counts.underflowed += tally[UNDERFLOWED] ?? 0;
+  counts.notFinite += tally[NOT_FINITE] ?? 0;
 }
 
 const LARGEST_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
