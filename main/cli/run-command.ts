@@ -47,8 +47,8 @@ export async function resumeRun({ runId, recipe, lastStage }: RunSummary, contex
 }
 
 async function executeWithProgress(folder: RunFolder, context: CommandContext): Promise<RunResult> {
-  const { threads, signal } = context;
-  return executeFolder(folder, { threads, signal, emit: (event) => show(event, context) });
+  const { threads, signal, memoryLimitBytes } = context;
+  return executeFolder(folder, { threads, signal, memoryLimitBytes, emit: (event) => show(event, context) });
 }
 
 function keptNote(runId: string): string {

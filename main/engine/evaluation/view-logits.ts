@@ -3,6 +3,7 @@
  * rows of the ids are kept, so that memory is that of two layers or of the output head.
  */
 import type { Executor } from '../execution/executor';
+import { LayerStream } from '../execution/layer-stream';
 import type { StreamedModel } from '../execution/loaded-model';
 import type { GlobalRole } from '../model/config';
 import { globalRoles, type ModelView } from '../model/view';
@@ -32,7 +33,7 @@ async function withGlobals(view: ModelView, read: (role: GlobalRole) => Promise<
     const tensor = await read(role);
     if (tensor !== null) globals.set(role, tensor);
   }
-  return { config: view.config, view, globals };
+  return { config: view.config, view, source: new LayerStream(view), globals };
 }
 
 /** The embeddings of some ids, [N, C], in their order. */

@@ -4,6 +4,7 @@ import type { GlobalRole, LayerRole, LayerShape, ModelConfig } from '../model/co
 import { globalRoles, layerRoles, type ModelView } from '../model/view';
 import { InternalError } from '../support/errors';
 import { breathe, type OnProgress } from '../support/progress';
+import { LayerStream } from './layer-stream';
 
 /** One layer's weights by role; linears are [out, in]. */
 export interface LoadedLayer {
@@ -18,32 +19,57 @@ export interface LoadedModel {
   readonly globals: ReadonlyMap<GlobalRole, Tensor32>;
 }
 
-/** A model whose layers are read anew each time they are needed: memory for one layer, time for reading the file. */
+/** Where a model's layers come from one at a time. */
+export interface LayerSource {
+  /** One layer; its memory holds it until the next one is read. */
+  read(index: number): Promise<LoadedLayer>;
+}
+
+/** A model whose layers are read anew each time they are needed: memory for two layers, time for reading the file. */
 export interface StreamedModel {
   readonly config: ModelConfig;
   readonly view: ModelView;
+  /** Its layers. One user at a time: see `LayerSource.read`. */
+  readonly source: LayerSource;
   /** As in LoadedModel. */
   readonly globals: ReadonlyMap<GlobalRole, Tensor32>;
 }
 
-/** What executes, is measured and trained beside. Only models in memory can be pruned. */
+/** What executes, is measured and trained beside. */
 export type ExecutableModel = LoadedModel | StreamedModel;
 
 /** A model of which only the weights outside the layers are in memory. */
 export async function streamModel(view: ModelView): Promise<StreamedModel> {
   const globals = new Map<GlobalRole, Tensor32>();
   for (const role of globalRoles(view.config)) globals.set(role, await view.readGlobal(role));
-  return { config: view.config, view, globals };
+  return { config: view.config, view, source: new LayerStream(view), globals };
 }
 
-/** One layer's weights: at hand, or read from the file. */
+/** The same model for a user of its own, who may read its layers while others do. */
+export function apart(model: ExecutableModel): ExecutableModel {
+  return 'layers' in model ? model : { ...model, source: new LayerStream(model.view) };
+}
+
+/** One layer's weights: at hand, or read from the file; those of a streamed model hold until its next layer is read. */
 export async function readLayer(model: ExecutableModel, index: number): Promise<LoadedLayer> {
-  if ('layers' in model) return layerOf(model, index);
-  const shape = model.config.layers[index];
-  if (shape === undefined) throw new InternalError(`The model has no layer ${index}.`);
-  const tensors = new Map<LayerRole, Tensor32>();
-  for (const role of layerRoles(model.config)) tensors.set(role, await model.view.readLayer(index, role));
-  return { shape, tensors };
+  return 'layers' in model ? layerOf(model, index) : model.source.read(index);
+}
+
+/** Changes one layer's weights in place, in their file too where that is where they are. */
+export async function changeLayer(model: ExecutableModel, index: number, change: (layer: LoadedLayer) => void): Promise<void> {
+  const layer = await readLayer(model, index);
+  change(layer);
+  if ('layers' in model) return;
+  const { view } = model;
+  if (view.writeLayer === undefined) throw new InternalError('The weights of this model can only be read.');
+  for (const [role, tensor] of layer.tensors) await view.writeLayer(index, role, tensor);
+}
+
+/** The same model with another layer in the place of one; everything else is shared. */
+export function withLayer(model: ExecutableModel, index: number, layer: LoadedLayer): ExecutableModel {
+  if ('layers' in model) return { ...model, layers: model.layers.map((other, at) => (at === index ? layer : other)) };
+  const { source } = model;
+  return { ...model, source: { read: (at) => (at === index ? Promise.resolve(layer) : source.read(at)) } };
 }
 
 /** Reads every weight of a view into memory: 4 bytes a parameter. */
@@ -52,19 +78,22 @@ export async function loadModel(
   options: { readonly signal?: AbortSignal; readonly onProgress?: OnProgress } = {},
 ): Promise<LoadedModel> {
   const total = view.config.layers.length + 1;
-  const source = await streamModel(view);
+  const { globals } = await streamModel(view);
   const layers: LoadedLayer[] = [];
-  for (let index = 0; index < view.config.layers.length; index++) {
+  for (const [index, shape] of view.config.layers.entries()) {
     options.onProgress?.({ done: index + 1, total });
     await breathe(options.signal);
-    layers.push(await readLayer(source, index));
+    const tensors = new Map<LayerRole, Tensor32>();
+    for (const role of layerRoles(view.config)) tensors.set(role, await view.readLayer(index, role));
+    layers.push({ shape, tensors });
   }
   options.onProgress?.({ done: total, total });
-  return { config: view.config, layers, globals: source.globals };
+  return { config: view.config, layers, globals };
 }
 
-/** A loaded model as a view, for writers. */
-export function asView(model: LoadedModel): ModelView {
+/** A model as a view, for writers. */
+export function asView(model: ExecutableModel): ModelView {
+  if (!('layers' in model)) return model.view;
   return {
     config: model.config,
     readGlobal: (role) => Promise.resolve(globalTensor(model, role)),

@@ -1,23 +1,23 @@
 /** Folds LoRA into the weights beside which it was trained: W becomes W + s B A, and the adapter is no longer needed. */
-import type { LayerRole } from '../model/config';
-import type { Tensor32 } from '../tensors/handle';
+import type { ModelView } from '../model/view';
 import type { LoraAdapter, LoraFactors } from './adapter';
-import type { LoadedModel } from './loaded-model';
 
-/** A model with the adapter folded in. Linears with an adapter are new; everything else is shared with `model`. */
-export function mergeAdapter(model: LoadedModel, adapter: LoraAdapter): LoadedModel {
-  const layers = model.layers.map((layer, index) => {
-    const tensors = new Map<LayerRole, Tensor32>(layer.tensors);
-    for (const [role, factors] of adapter.layers[index] ?? []) {
-      const weight = tensors.get(role);
-      if (weight === undefined) continue;
-      const data = weight.data.slice();
-      addProduct(data, factors, adapter.scale);
-      tensors.set(role, { shape: weight.shape, data });
-    }
-    return { shape: layer.shape, tensors };
-  });
-  return { ...model, layers };
+/** A model with the adapter folded in, one weight at a time as it is read: each linear with an adapter is new memory. */
+export function mergedView(view: ModelView, adapter: LoraAdapter): ModelView {
+  return {
+    config: view.config,
+    readGlobal: (role) => view.readGlobal(role),
+    async readLayer(layer, role) {
+      const { shape, data } = await view.readLayer(layer, role);
+      const target = adapter.targets.find((one) => one === role);
+      const factors = target === undefined ? undefined : adapter.layers[layer]?.get(target);
+      if (factors === undefined) return { shape, data };
+      // Where the view is a model in memory, these are the model's own numbers.
+      const merged = data.slice();
+      addProduct(merged, factors, adapter.scale);
+      return { shape, data: merged };
+    },
+  };
 }
 
 /** Adds s B A to a weight [out, in] in place. Cost: out x in x R. */

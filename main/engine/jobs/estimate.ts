@@ -96,13 +96,14 @@ export async function estimateNeeds(input: Omit<EstimateInput, 'speed'>): Promis
   const { config, recipe, runsFolder, writtenBytes = 0, memoryLimitBytes: limit = memoryLimitBytes(process.env) } = input;
   const problems: Problem[] = [];
   const availableBytes = availableMemoryBytes(limit);
-  const { peakBytes } = chooseTrainingWay(config, recipe, availableBytes);
+  const { peakBytes, streamed } = chooseTrainingWay(config, recipe, availableBytes);
   if (peakBytes > availableBytes) problems.push(memoryProblem(recipe, peakBytes, availableBytes, availableBytes === limit));
 
   let disk = { exports: 0, run: 0 };
   try {
     disk = estimateDiskBytes(config, planWidths(config, recipe.size, recipe.mode, firstTarget(recipe)), recipe);
-    disk.run = Math.max(0, disk.run - writtenBytes);
+    // Pruning a model that is not in memory changes a copy of it on the disk.
+    disk.run = Math.max(0, disk.run + (streamed ? 4 * countParameters(config) : 0) - writtenBytes);
   } catch (error) {
     problems.push(asProblem(error));
   }

@@ -2,14 +2,13 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Exported } from '../../../preload/contract/run';
-import { asView } from '../execution/loaded-model';
 import { describeExport } from './describe-export';
 import { exportModel } from './export-model';
 import { freePath, withSource, type ExportRequestOptions } from './export-request';
 import { shearedName } from './model-name';
 import type { RunFolder } from './run-folder';
 import { EVALUATION_FILE, evaluationSchema } from './stage-data';
-import { loadStageModel } from './steps/stage-model';
+import { openStageModel } from './steps/stage-model';
 import { withExecutor } from './use-model';
 
 /** Exports the final model of a finished run. Throws UsageError when the run has not finished. */
@@ -18,9 +17,9 @@ export async function exportRun(folder: RunFolder, options: ExportRequestOptions
   const name = shearedName(recipe.model, result.removedFraction);
   const path = freePath(options, name);
   return withSource(recipe.model, async (source) => {
-    const model = await loadStageModel(folder, 'recovered');
     await mkdir(dirname(path), { recursive: true });
-    const exported = await withExecutor(options.threads, (executor) => exportModel(executor, { ...options, model: asView(model), source, path, checkIds: evaluation.checkIds }));
+    const model = await openStageModel(folder, 'recovered');
+    const exported = await withExecutor(options.threads, (executor) => exportModel(executor, { ...options, model, source, path, checkIds: evaluation.checkIds })).finally(() => model.close());
     return describeExport(exported, { name, source, recipe, figures: result });
   });
 }

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import type { Recipe } from '../../../preload/contract/recipe';
 import type { Exported, RunResult } from '../../../preload/contract/run';
 import { Executor } from '../execution/executor';
-import { asView } from '../execution/loaded-model';
 import { renderReport } from '../export/report';
 import { countLinearParameters, countParameters, type ModelConfig } from '../model/config';
 import { openCheckpoint } from '../model/checkpoint';
@@ -22,7 +21,7 @@ import { peakMemoryBytes } from './run';
 import { weightBytes } from './size';
 import { EVALUATION_FILE, evaluationSchema, type Evaluation } from './stage-data';
 import type { RunContext, Step } from './step';
-import { loadStageModel } from './steps/stage-model';
+import { openStageModel } from './steps/stage-model';
 
 /** The export stage, run after all weights and figures of a run are on disk. */
 export const exportStage: Step = {
@@ -84,8 +83,11 @@ async function fillFolder(context: RunContext, partial: string, report: OnProgre
   const evaluation = await folder.readJson(EVALUATION_FILE, evaluationSchema);
   const source = await openCheckpoint(recipe.model);
   const executor = await Executor.create({ threads });
+  const model = await openStageModel(folder, 'recovered').catch(async (error: unknown) => {
+    await source.close();
+    throw error;
+  });
   try {
-    const model = await loadStageModel(folder, 'recovered');
     const figures = sizesOf(source.config, model.config, recipe, evaluation);
     const name = shearedName(recipe.model, figures.removedFraction);
     const exports: Exported[] = [];
@@ -93,7 +95,7 @@ async function fillFolder(context: RunContext, partial: string, report: OnProgre
       throwIfCancelled(signal);
       const path = targetPath(partial, name, target, recipe.exports);
       const exported = await exportModel(executor, {
-        model: asView(model), source, target, path, checkIds: evaluation.checkIds, signal,
+        model, source, target, path, checkIds: evaluation.checkIds, signal,
         onProgress: ({ done, total }) => report({ done: index + done / total, total: recipe.exports.length }),
       });
       const described = await describeExport(exported, { name, source, recipe, figures: { ...figures, ...evaluation } });
@@ -113,6 +115,7 @@ async function fillFolder(context: RunContext, partial: string, report: OnProgre
     return result;
   } finally {
     await executor.dispose();
+    await model.close();
     await source.close();
   }
 }

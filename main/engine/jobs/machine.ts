@@ -14,8 +14,8 @@ export function availableMemoryBytes(limitBytes = memoryLimitBytes(process.env))
 }
 
 /** Bytes that this process may hold in all: what it holds now and what it can still get, within the user's limit. */
-export function reachableMemoryBytes(): number {
-  return Math.min(availableMemoryBytes(Number.POSITIVE_INFINITY) + process.memoryUsage().rss, memoryLimitBytes(process.env));
+export function reachableMemoryBytes(limitBytes = memoryLimitBytes(process.env)): number {
+  return Math.min(availableMemoryBytes(Number.POSITIVE_INFINITY) + process.memoryUsage().rss, limitBytes);
 }
 
 /** The most memory that the user allows by `SHEAR_MEMORY_LIMIT`; infinite unless it is set. Throws UsageError where it is no size. */

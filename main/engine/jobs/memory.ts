@@ -73,12 +73,9 @@ export function estimateTraining(config: ModelConfig, shape: TrainingShape): Tra
   const most = (key: keyof (typeof perLayer)[number]): number => Math.max(0, ...perLayer.map((layer) => layer[key]));
   const rows = batch * length;
   const hidden = FLOAT * rows * config.hidden;
-  const layerWeights = FLOAT * countLinearParameters(config);
-  // A layer that was read is garbage after its use; about two lie about before they are collected.
-  const weights = FLOAT * countParameters(config) - (streamed ? layerWeights * (1 - 2 / Math.max(2, config.layers.length)) : 0);
   return {
     base: BASE_BYTES,
-    weights,
+    weights: weightBytes(config, streamed),
     activations: hidden + sum('outputs'),
     adapter: sum('gradients') + 3 * sum('factors'),
     sessions: POOL_SLACK * (most('forward') + most('backward') + headPeak(config, rows)),
@@ -87,13 +84,37 @@ export function estimateTraining(config: ModelConfig, shape: TrainingShape): Tra
   };
 }
 
+/** Estimates the peak of a process that runs a model forward and sums up losses. */
+export function estimateForward(config: ModelConfig, { batch, length, streamed = false }: Pick<TrainingShape, 'batch' | 'length' | 'streamed'>): TrainingMemory {
+  const graph = forwardGraph(blockSpec(config, {}, length));
+  const rows = batch * length;
+  const hidden = FLOAT * rows * config.hidden;
+  const block = Math.max(0, ...config.layers.map((layer) => peakLiveBytes(graph, bindingsOf(config, layer, { rank: 0, batch, length }))));
+  return {
+    base: BASE_BYTES,
+    weights: weightBytes(config, streamed),
+    // What enters a layer and what leaves it, and as much again that waits to be collected.
+    activations: 4 * hidden,
+    adapter: 0,
+    sessions: POOL_SLACK * (block + headPeak(config, rows, 'losses')),
+    shared: FLOAT * length * length,
+  };
+}
+
+/** Weights as float32; of those streamed, the two largest layers and what is outside the layers. */
+export function weightBytes(config: ModelConfig, streamed: boolean): number {
+  if (!streamed) return FLOAT * countParameters(config);
+  const largest = Math.max(0, ...config.layers.map((layer) => countLinearParameters({ ...config, layers: [layer] })));
+  return FLOAT * (countParameters(config) - countLinearParameters(config) + Math.min(2, config.layers.length) * largest);
+}
+
 /** Their sum. */
 export function totalBytes(memory: TrainingMemory): number {
   return memory.base + memory.weights + memory.activations + memory.adapter + memory.sessions + memory.shared;
 }
 
-function headPeak(config: ModelConfig, rows: number): number {
-  const graph = headGraphs(config.rmsEpsilon).training;
+function headPeak(config: ModelConfig, rows: number, kind: 'training' | 'losses' = 'training'): number {
+  const graph = headGraphs(config.rmsEpsilon)[kind];
   return peakLiveBytes(graph, new Map([['N', Math.min(HEAD_ROWS, rows)], ['C', config.hidden], ['V', config.vocabulary]]));
 }
 

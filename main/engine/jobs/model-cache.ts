@@ -1,6 +1,7 @@
 /** Models kept in memory while a person tries texts with them, so that each prompt does not load gigabytes anew. */
 import { stat } from 'node:fs/promises';
 import { Executor } from '../execution/executor';
+import { apart } from '../execution/loaded-model';
 import { loadUsableModel, type UsableModel } from './use-model';
 
 /** Before and after: more are not compared at a time. */
@@ -34,7 +35,9 @@ export class ModelCache {
     this.kept = [chosen, ...this.kept.filter((one) => one !== chosen)];
     this.executor ??= Executor.create({ threads: this.threads });
     try {
-      return { usable: await chosen.usable, executor: await this.executor };
+      const usable = await chosen.usable;
+      // Two prompts may be going on at once with one model.
+      return { usable: { ...usable, model: apart(usable.model) }, executor: await this.executor };
     } catch (error) {
       this.kept = this.kept.filter((one) => one !== chosen);
       throw error;

@@ -11,6 +11,8 @@ import type { Step } from './step';
 
 export interface ExecuteOptions {
   readonly threads: number;
+  /** See `RunContext.memoryLimitBytes`. */
+  readonly memoryLimitBytes?: number | undefined;
   /** Aborting with the reason `PAUSE` leaves the run interrupted, to be continued; with any other reason, cancelled. */
   readonly signal: AbortSignal;
   readonly emit: (event: RunEvent) => void;
@@ -91,13 +93,13 @@ class Execution {
   }
 
   private async runStep(step: Step, index: number, recipe: Awaited<ReturnType<RunFolder['readRecipe']>>): Promise<void> {
-    const { signal, threads } = this.options;
+    const { signal, threads, memoryLimitBytes } = this.options;
     this.step = step;
     this.progress = { done: 0, total: 1 };
     this.meter.start(step.stage, seconds());
     this.emit({ type: 'stage', stage: step.stage, index, count: this.steps.length });
     this.tellProgress();
-    const context = { recipe, folder: this.folder, signal, threads, emit: (body: RunEventBody) => this.emit(body) };
+    const context = { recipe, folder: this.folder, signal, threads, memoryLimitBytes, emit: (body: RunEventBody) => this.emit(body) };
     await step.run(context, (progress) => {
       this.progress = progress;
       this.meter.update(progress);

@@ -18,6 +18,8 @@ import { chooseTrainingWay } from './training-way';
 /** What running needs besides a run's folder. */
 export interface JobOptions {
   readonly threads: number;
+  /** The most memory that the run may use; what the environment says unless given. */
+  readonly memoryLimitBytes?: number | undefined;
   /** See `ExecuteOptions.signal`. */
   readonly signal: AbortSignal;
   readonly emit: (event: RunEvent) => void;

@@ -10,6 +10,8 @@ export interface RunContext {
   readonly folder: RunFolder;
   readonly signal: AbortSignal;
   readonly threads: number;
+  /** The most memory that this run may use; what the environment says unless given. */
+  readonly memoryLimitBytes?: number | undefined;
   emit(body: RunEventBody): void;
 }
 

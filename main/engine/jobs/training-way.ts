@@ -1,7 +1,8 @@
-/** How training is done on the memory at hand: the quickest way that fits, from saving everything to one sequence at a time. */
+/** How work is done on the memory at hand: the quickest way that fits, from saving everything to one sequence at a time with layers read from their file. */
 import type { Recipe } from '../../../preload/contract/recipe';
 import { countLinearParameters, type ModelConfig } from '../model/config';
-import { estimateTraining, totalBytes, type TrainingMemory, type TrainingShape } from './memory';
+import { InternalError } from '../support/errors';
+import { estimateForward, estimateTraining, totalBytes, type TrainingMemory, type TrainingShape } from './memory';
 
 /** Tokens of all sources together on which knowledge analysis tries each node group, at most. */
 export const MAX_ANALYSIS_TOKENS = 4096;
@@ -11,21 +12,42 @@ export interface TrainingWay {
   readonly recompute: boolean;
   /** Sequences computed at once; a batch is added up from several. */
   readonly microBatch: number;
-  /** Estimated peak of the whole run done this way. */
+  /** Layers are read from their file each time instead of being kept in memory. */
+  readonly streamed: boolean;
+  /** Estimated peak of the whole work done this way. */
   readonly peakBytes: number;
 }
 
-/** The quickest way whose estimated peak is within `availableBytes`, or the most frugal one if none is. */
+/** The quickest way of a whole run whose estimated peak is within `availableBytes`, or the most frugal one if none is. */
 export function chooseTrainingWay(config: ModelConfig, recipe: Recipe, availableBytes: number): TrainingWay {
-  let way = wayOf(config, recipe, false, recipe.training.batch);
-  for (let microBatch = recipe.training.batch; way.peakBytes > availableBytes && microBatch >= 1; microBatch = Math.floor(microBatch / 2)) {
-    way = wayOf(config, recipe, true, microBatch);
-  }
-  return way;
+  return chooseWay(recipe.training.batch, availableBytes, ({ microBatch, ...way }) => estimatePeakBytes(config, recipe, { ...way, batch: microBatch }));
 }
 
-function wayOf(config: ModelConfig, recipe: Recipe, recompute: boolean, microBatch: number): TrainingWay {
-  return { recompute, microBatch, peakBytes: estimatePeakBytes(config, recipe, { recompute, batch: microBatch }) };
+/** As `chooseTrainingWay`, for training steps alone. */
+export function chooseStepWay(config: ModelConfig, { batch, ...shape }: Pick<TrainingShape, 'rank' | 'batch' | 'length'>, availableBytes: number): TrainingWay {
+  return chooseWay(batch, availableBytes, ({ microBatch, ...way }) => totalBytes(estimateTraining(config, { ...shape, ...way, batch: microBatch })));
+}
+
+/** As `chooseTrainingWay`, for forward passes alone: nothing is saved, and so nothing computed again. */
+export function chooseForwardWay(config: ModelConfig, { batch, length }: Pick<TrainingShape, 'batch' | 'length'>, availableBytes: number): TrainingWay {
+  return chooseWay(batch, availableBytes, ({ microBatch, streamed }) => totalBytes(estimateForward(config, { batch: microBatch, length, streamed })));
+}
+
+/** Tries the ways from the quickest to the most frugal: save, compute again, fewer sequences at once, and all that with streamed layers. */
+function chooseWay(batch: number, availableBytes: number, estimate: (way: Omit<TrainingWay, 'peakBytes'>) => number): TrainingWay {
+  const sizes: number[] = [];
+  for (let size = batch; size >= 1; size = Math.floor(size / 2)) sizes.push(size);
+  const ways = [
+    { recompute: false, microBatch: batch, streamed: false },
+    ...[false, true].flatMap((streamed) => sizes.map((microBatch) => ({ recompute: true, microBatch, streamed }))),
+  ];
+  let chosen: TrainingWay | undefined;
+  for (const way of ways) {
+    chosen = { ...way, peakBytes: estimate(way) };
+    if (chosen.peakBytes <= availableBytes) break;
+  }
+  if (chosen === undefined) throw new InternalError('A batch has no sequences.');
+  return chosen;
 }
 
 /**
@@ -38,9 +60,11 @@ export function estimatePeakBytes(config: ModelConfig, recipe: Recipe, way: Part
   const train = (changes: Partial<TrainingShape>): TrainingMemory => estimateTraining(config, { rank, batch, length, ...way, ...changes });
   // Scoring takes one sequence at a time; knowledge analysis keeps what enters each layer.
   const scoring = train({ batch: 1, gates: true });
-  const analyse = totalBytes(scoring) + 4 * MAX_ANALYSIS_TOKENS * config.hidden * config.layers.length;
-  // The smaller model is made while the larger one is still there, as are weights with the factors merged into them.
-  const copied = 4 * countLinearParameters(config);
+  const { streamed = false } = way;
+  const layer = (4 * countLinearParameters(config)) / config.layers.length;
+  const analyse = totalBytes(scoring) + 4 * MAX_ANALYSIS_TOKENS * config.hidden * config.layers.length + (streamed ? layer : 0);
+  // The smaller model is loaded while the larger one waits to be collected; streamed, the matrices of a layer alone.
+  const copied = streamed ? 2 * layer : 4 * countLinearParameters(config);
   const prune = recipe.budgetTokens === 0 ? 0 : totalBytes(train({ gates: true })) + copied;
   const evaluate = scoring.base + 2 * scoring.weights;
   return Math.round(Math.max(analyse, prune, evaluate));

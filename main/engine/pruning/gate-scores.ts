@@ -4,32 +4,32 @@
  */
 import type { LoraAdapter } from '../execution/adapter';
 import type { Executor, LayerGates } from '../execution/executor';
-import type { LoadedModel } from '../execution/loaded-model';
+import type { ExecutableModel } from '../execution/loaded-model';
 import { LoraGradients } from '../training/lora-gradients';
 import type { OnProgress } from '../support/progress';
 
 /** Gates that keep everything. */
-export function openGates(model: LoadedModel): LayerGates[] {
-  return model.layers.map(({ shape }) => ({
-    attention: new Float32Array(shape.kvHeads).fill(1),
-    mlp: new Float32Array(shape.ffn).fill(1),
+export function openGates({ config }: Pick<ExecutableModel, 'config'>): LayerGates[] {
+  return config.layers.map(({ kvHeads, ffn }) => ({
+    attention: new Float32Array(kvHeads).fill(1),
+    mlp: new Float32Array(ffn).fill(1),
   }));
 }
 
 /** Mean absolute gate gradients over sequences of equal length, one at a time. Cost: a training step for each. */
 export async function scoreGates(
   executor: Executor,
-  model: LoadedModel,
+  model: ExecutableModel,
   adapter: LoraAdapter,
   sequences: readonly ArrayLike<number>[],
-  options: { readonly signal?: AbortSignal; readonly onProgress?: OnProgress } = {},
+  options: { readonly recompute?: boolean; readonly signal?: AbortSignal; readonly onProgress?: OnProgress } = {},
 ): Promise<LayerGates[]> {
   const gates = openGates(model);
   const means = gates.map(({ attention, mlp }) => ({
     attention: new Float32Array(attention.length),
     mlp: new Float32Array(mlp.length),
   }));
-  const gradients = new LoraGradients(executor, model, adapter);
+  const gradients = new LoraGradients(executor, model, adapter, { recompute: options.recompute === true });
   for (const [index, sequence] of sequences.entries()) {
     const result = await gradients.compute([sequence], { gates, ...(options.signal === undefined ? {} : { signal: options.signal }) });
     blendGates(means, result.gates, (mean, gradient) => mean + Math.abs(gradient) / sequences.length);

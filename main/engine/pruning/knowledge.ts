@@ -4,10 +4,11 @@
  * layer are kept, so that a group costs only the layers from its own on.
  */
 import type { Executor } from '../execution/executor';
-import { layerOf, type LoadedLayer, type LoadedModel } from '../execution/loaded-model';
-import type { LayerShape } from '../model/config';
+import { readLayer, withLayer, type ExecutableModel, type LoadedLayer } from '../execution/loaded-model';
+import type { LayerRole, LayerShape } from '../model/config';
 import { windowLosses } from '../evaluation/perplexity';
 import { breathe, type OnProgress } from '../support/progress';
+import type { Tensor32 } from '../tensors/handle';
 import { sliceTensors } from './apply';
 import type { UnitGroup } from './units';
 
@@ -35,7 +36,7 @@ export class KnowledgeProbe {
   /** `batch` windows are computed at a time. */
   constructor(
     private readonly executor: Executor,
-    private readonly model: LoadedModel,
+    private readonly model: ExecutableModel,
     private readonly sources: readonly KnowledgeSource[],
     batch: number,
   ) {
@@ -50,7 +51,7 @@ export class KnowledgeProbe {
     for (const windows of this.batches) {
       const prefixes: Float32Array[] = [];
       let hidden: Float32Array = this.executor.embed(this.model, Int32Array.from(windows.flatMap((window) => Array.from(window))));
-      for (let layer = 0; layer < this.model.layers.length; layer++) {
+      for (let layer = 0; layer < this.model.config.layers.length; layer++) {
         prefixes.push(hidden);
         hidden = await this.executor.forwardBlock(this.model, layer, hidden, { batch: windows.length, length: this.length });
         await breathe(signal);
@@ -64,20 +65,28 @@ export class KnowledgeProbe {
   /** Deviation of each source when only `kept` units of a group stay. */
   async deviationWithout(group: UnitGroup, kept: readonly number[], signal?: AbortSignal): Promise<number[]> {
     const { layer } = group;
-    const full = layerOf(this.model, layer);
-    const shape = shapeWith(full.shape, group, kept.length);
-    const pruned: LoadedLayer = { shape, tensors: sliceTensors(full.tensors, group, kept) };
-    const model = { ...this.model, layers: this.model.layers.map((other, index) => (index === layer ? pruned : other)) };
-    const sums: number[] = [];
-    for (const [index, windows] of this.batches.entries()) {
-      let hidden = this.prefixes[index]?.[layer] ?? new Float32Array(0);
-      for (let next = layer; next < model.layers.length; next++) {
-        hidden = await this.executor.forwardBlock(model, next, hidden, { batch: windows.length, length: this.length });
+    const full = await readLayer(this.model, layer);
+    const pruned: LoadedLayer = { shape: shapeWith(full.shape, group, kept.length), tensors: this.kept(full, sliceTensors(full.tensors, group, kept)) };
+    const model = withLayer(this.model, layer, pruned);
+    // All batches through one layer before the next: a layer that has to be read from a file is read once.
+    const hidden = this.batches.map((_, index) => this.prefixes[index]?.[layer] ?? new Float32Array(0));
+    for (let next = layer; next < model.config.layers.length; next++) {
+      for (const [index, windows] of this.batches.entries()) {
+        hidden[index] = await this.executor.forwardBlock(model, next, hidden[index] ?? new Float32Array(0), { batch: windows.length, length: this.length });
         await breathe(signal);
       }
-      sums.push(...(await windowLosses(this.executor, this.model, hidden, windows, signal)));
+    }
+    const sums: number[] = [];
+    for (const [index, windows] of this.batches.entries()) {
+      sums.push(...(await windowLosses(this.executor, this.model, hidden[index] ?? new Float32Array(0), windows, signal)));
     }
     return this.lossesBySource(sums).map((loss, index) => loss - (this.fullLosses[index] ?? 0));
+  }
+
+  /** What is shared with a layer that was read from a file must outlive the next one that is read. */
+  private kept(full: LoadedLayer, tensors: ReadonlyMap<LayerRole, Tensor32>): ReadonlyMap<LayerRole, Tensor32> {
+    if ('layers' in this.model) return tensors;
+    return new Map([...tensors].map(([role, tensor]) => [role, full.tensors.get(role) === tensor ? { ...tensor, data: tensor.data.slice() } : tensor]));
   }
 
   private lossesBySource(sums: readonly number[]): number[] {

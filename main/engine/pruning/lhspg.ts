@@ -4,8 +4,7 @@
  */
 import type { LorashearSettings } from '../../../preload/contract/recipe';
 import type { Executor, LayerGates } from '../execution/executor';
-import type { LoadedModel } from '../execution/loaded-model';
-import { layerOf, layerTensor } from '../execution/loaded-model';
+import { changeLayer, layerTensor, type ExecutableModel } from '../execution/loaded-model';
 import type { LoraAdapter } from '../execution/adapter';
 import { addProduct } from '../execution/merge';
 import { LoraTrainer, type TrainerOptions } from '../training/trainer';
@@ -14,7 +13,7 @@ import { blendGates, openGates } from './gate-scores';
 import type { PruningBudget, PruningPlan } from './plan';
 import { scoreUnits } from './saliency';
 import { clustersFor, leastSalient, locksThatHold } from './select';
-import { shrinkUnit, type ShrinkingUnit } from './shrink';
+import { shrinkUnit, type ShrinkingUnit, type ShrinkStep } from './shrink';
 import type { UnitGroup } from './units';
 
 /** Weight of the past in the moving average of gate gradients during training. */
@@ -47,7 +46,7 @@ export interface LhspgOptions {
  */
 export async function runLhspg(
   executor: Executor,
-  model: LoadedModel,
+  model: ExecutableModel,
   adapter: LoraAdapter,
   groups: readonly UnitGroup[],
   options: LhspgOptions,
@@ -72,7 +71,7 @@ export async function runLhspg(
   const decidedBy = groups.map((group) => new Array<number>(group.size).fill(0));
   const periods = Math.max(1, Math.min(settings.periods, pruningSteps));
   for (let period = 0; period < periods; period++) {
-    const scores = scoreUnits(groups, { model, adapter, gates: options.gates }, settings.criteria, {
+    const scores = await scoreUnits(groups, { model, adapter, gates: options.gates }, settings.criteria, {
       measured: options.measured ?? [],
       counts: (group, unit) => !locked.has(group) && removed[group]?.has(unit) !== true,
     });
@@ -98,14 +97,12 @@ export async function runLhspg(
     const steps = shareOfPeriod(pruningSteps, period, periods);
     for (let stepsLeft = steps; stepsLeft > 0; stepsLeft--) {
       await train(learningRate);
-      for (const unit of redundant) {
-        shrinkUnit(model, adapter, unit, { stepsLeft, epsilon: settings.epsilon, rule: settings.shrink });
-      }
+      await shrinkUnits(model, adapter, redundant, { stepsLeft, epsilon: settings.epsilon, rule: settings.shrink });
     }
-    if (steps === 0) for (const unit of redundant) shrinkUnit(model, adapter, unit, { stepsLeft: 1, epsilon: 0, rule: 'halfSpace' });
+    if (steps === 0) await shrinkUnits(model, adapter, redundant, { stepsLeft: 1, epsilon: 0, rule: 'halfSpace' });
     // What is gone stays gone: behind a closed gate no gradient reaches its LoRA rows, which training would else revive.
     for (const { group, unit } of redundant) gates[group.layer]?.[group.part].fill(0, unit, unit + 1);
-    mergeInPlace(model, adapter);
+    await mergeInPlace(model, adapter);
     trainer.resetOptimiser();
   }
 
@@ -127,13 +124,25 @@ export function shareOfPeriod(whole: number, period: number, periods: number): n
   return period === periods - 1 ? whole - each * (periods - 1) : each;
 }
 
+/** Applies one step to all units, layer by layer: those of a model too large for memory are read and written once. */
+async function shrinkUnits(model: ExecutableModel, adapter: LoraAdapter, units: readonly ShrinkingUnit[], step: ShrinkStep): Promise<void> {
+  for (const index of model.config.layers.keys()) {
+    const own = units.filter(({ group }) => group.layer === index);
+    if (own.length === 0) continue;
+    await changeLayer(model, index, (layer) => {
+      for (const unit of own) shrinkUnit(layer, adapter, unit, step);
+    });
+  }
+}
+
 /** Folds the adapter into the weights and makes its B factors zero, so that training goes on from the same function. */
-function mergeInPlace(model: LoadedModel, adapter: LoraAdapter): void {
-  adapter.layers.forEach((factors, index) => {
-    const layer = layerOf(model, index);
-    for (const [role, own] of factors) {
-      addProduct(layerTensor(layer, role).data, own, adapter.scale);
-      own.b.data.fill(0);
-    }
-  });
+async function mergeInPlace(model: ExecutableModel, adapter: LoraAdapter): Promise<void> {
+  for (const [index, factors] of adapter.layers.entries()) {
+    await changeLayer(model, index, (layer) => {
+      for (const [role, own] of factors) {
+        addProduct(layerTensor(layer, role).data, own, adapter.scale);
+        own.b.data.fill(0);
+      }
+    });
+  }
 }

@@ -5,7 +5,7 @@
  */
 import type { Criterion } from '../../../preload/contract/recipe';
 import type { LoraAdapter } from '../execution/adapter';
-import { layerOf, layerTensor, type LoadedModel } from '../execution/loaded-model';
+import { layerTensor, readLayer, type ExecutableModel, type LoadedLayer } from '../execution/loaded-model';
 import type { LayerGates } from '../execution/executor';
 import { addProductRow } from '../execution/merge';
 import { LINEAR_ROLES, type LinearRole } from '../model/config';
@@ -29,7 +29,7 @@ const weightCriteria: Readonly<Record<Exclude<Criterion, 'gateTaylor'>, (unit: U
 };
 
 export interface SaliencyInputs {
-  readonly model: LoadedModel;
+  readonly model: ExecutableModel;
   readonly adapter: LoraAdapter;
   /** Mean absolute gate gradients of each layer. */
   readonly gates: readonly LayerGates[];
@@ -43,16 +43,17 @@ export interface ScoreOptions {
 }
 
 /** Scores of every unit of every group, in the order of `groups`. */
-export function scoreUnits(
+export async function scoreUnits(
   groups: readonly UnitGroup[],
   inputs: SaliencyInputs,
   criteria: Readonly<Partial<Record<Criterion, number>>>,
   options: ScoreOptions = {},
-): Float64Array[] {
+): Promise<Float64Array[]> {
   const total = groups.map((group) => new Float64Array(group.size));
   for (const [name, weight] of Object.entries(criteria)) {
     if (weight === 0) continue;
-    const scores = groups.map((group) => criterionScores(name, group, inputs));
+    const scores: Float64Array[] = [];
+    for (const group of groups) scores.push(await criterionScores(name, group, inputs));
     for (const part of ['attention', 'mlp'] as const) addNormalised(total, scores, groups, part, weight, options.counts);
   }
   options.measured?.forEach((deviations, index) => {
@@ -61,10 +62,11 @@ export function scoreUnits(
   return total;
 }
 
-function criterionScores(name: string, group: UnitGroup, inputs: SaliencyInputs): Float64Array {
+async function criterionScores(name: string, group: UnitGroup, inputs: SaliencyInputs): Promise<Float64Array> {
   if (name === 'gateTaylor') return Float64Array.from(inputs.gates[group.layer]?.[group.part] ?? []);
   const criterion = weightCriteria[name as keyof typeof weightCriteria];
-  return Float64Array.from({ length: group.size }, (_, unit) => criterion(statisticsOf(group, unit, inputs)));
+  const layer = await readLayer(inputs.model, group.layer);
+  return Float64Array.from({ length: group.size }, (_, unit) => criterion(statisticsOf(layer, group, unit, inputs.adapter)));
 }
 
 function addNormalised(
@@ -92,8 +94,7 @@ function addNormalised(
   });
 }
 
-function statisticsOf(group: UnitGroup, unit: number, { model, adapter }: SaliencyInputs): UnitStatistics {
-  const layer = layerOf(model, group.layer);
+function statisticsOf(layer: LoadedLayer, group: UnitGroup, unit: number, adapter: LoraAdapter): UnitStatistics {
   let [weightSquare, changeSquare, product, count] = [0, 0, 0, 0];
   for (const slice of group.weights) {
     if (slice.side !== 'output' || !isLinear(slice.role)) continue;

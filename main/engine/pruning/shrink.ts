@@ -4,7 +4,7 @@
  * once they are zero; the columns that consume it are sliced away when the smaller model is made.
  */
 import type { LoraAdapter } from '../execution/adapter';
-import { layerOf, layerTensor, type LoadedModel } from '../execution/loaded-model';
+import { layerTensor, type LoadedLayer } from '../execution/loaded-model';
 import { addProductRow } from '../execution/merge';
 import { isLinear } from './saliency';
 import type { UnitGroup } from './units';
@@ -23,9 +23,9 @@ export interface ShrinkStep {
   readonly rule: 'halfSpace' | 'linearDecay';
 }
 
-/** Applies one step to one unit. */
-export function shrinkUnit(model: LoadedModel, adapter: LoraAdapter, { group, unit }: ShrinkingUnit, step: ShrinkStep): void {
-  const rows = unitRows(model, group, unit);
+/** Applies one step to one unit of a layer. */
+export function shrinkUnit(layer: LoadedLayer, adapter: LoraAdapter, { group, unit }: ShrinkingUnit, step: ShrinkStep): void {
+  const rows = unitRows(layer, group, unit);
   if (step.rule === 'linearDecay') {
     const share = (step.stepsLeft - 1) / step.stepsLeft;
     for (const row of rows) scale(row, share);
@@ -36,7 +36,7 @@ export function shrinkUnit(model: LoadedModel, adapter: LoraAdapter, { group, un
   const keep = 1 - 1 / step.stepsLeft;
   const before = rows.map((row) => row.slice());
   for (const row of rows) scale(row, keep);
-  addLora(model, adapter, group, unit);
+  addLora(layer, adapter, group, unit);
   let [projected, square] = [0, 0];
   rows.forEach((row, index) => {
     const old = before[index] ?? row;
@@ -51,8 +51,7 @@ export function shrinkUnit(model: LoadedModel, adapter: LoraAdapter, { group, un
 }
 
 /** The unit's result rows of every weight, biases included, as views. */
-function unitRows(model: LoadedModel, group: UnitGroup, unit: number): Float32Array[] {
-  const layer = layerOf(model, group.layer);
+function unitRows(layer: LoadedLayer, group: UnitGroup, unit: number): Float32Array[] {
   return group.weights.flatMap((slice) => {
     if (slice.side !== 'output') return [];
     const { shape, data } = layerTensor(layer, slice.role);
@@ -71,8 +70,7 @@ function factorRows(adapter: LoraAdapter, group: UnitGroup, unit: number): Float
 }
 
 /** Adds the unit's rows of s B A to the weights. */
-function addLora(model: LoadedModel, adapter: LoraAdapter, group: UnitGroup, unit: number): void {
-  const layer = layerOf(model, group.layer);
+function addLora(layer: LoadedLayer, adapter: LoraAdapter, group: UnitGroup, unit: number): void {
   for (const { role, side, inner } of group.weights) {
     if (side !== 'output' || !isLinear(role)) continue;
     const factors = adapter.layers[group.layer]?.get(role);

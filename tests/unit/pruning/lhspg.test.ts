@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { lorashearSchema, type LorashearSettings } from '../../../preload/contract/recipe';
 import { createAdapter } from '../../../main/engine/execution/adapter';
 import { Executor } from '../../../main/engine/execution/executor';
-import { loadModel, type LoadedModel } from '../../../main/engine/execution/loaded-model';
+import { layerOf, loadModel, type LoadedModel } from '../../../main/engine/execution/loaded-model';
 import { LINEAR_ROLES } from '../../../main/engine/model/config';
 import { scoreGates } from '../../../main/engine/pruning/gate-scores';
 import { runLhspg, shareOfPeriod } from '../../../main/engine/pruning/lhspg';
@@ -106,14 +106,14 @@ describe('LHSPG', () => {
     const before = row.slice();
     const norms: number[] = [];
     for (let stepsLeft = 4; stepsLeft > 0; stepsLeft--) {
-      shrinkUnit(model, adapter, { group, unit: 5 }, { stepsLeft, epsilon: 0, rule: 'halfSpace' });
+      shrinkUnit(layerOf(model, 0), adapter, { group, unit: 5 }, { stepsLeft, epsilon: 0, rule: 'halfSpace' });
       norms.push(Math.hypot(...row) / Math.hypot(...before));
     }
     norms.forEach((norm, step) => {
       expect(norm).toBeCloseTo([0.75, 0.5, 0.25, 0][step] ?? 1, 5);
     });
     factors.b.data.fill(0.5, 6 * 2, 7 * 2);
-    shrinkUnit(model, adapter, { group, unit: 6 }, { stepsLeft: 4, epsilon: -10, rule: 'halfSpace' });
+    shrinkUnit(layerOf(model, 0), adapter, { group, unit: 6 }, { stepsLeft: 4, epsilon: -10, rule: 'halfSpace' });
     expect([...factors.b.data.subarray(12, 14)]).toEqual([0, 0]);
   });
 
@@ -129,10 +129,10 @@ describe('LHSPG', () => {
     factors.a.data.set(gate.data.subarray(0, 32), 0);
     factors.b.data[0] = -3 / adapter.scale;
     up.data.fill(0, 0, 32);
-    shrinkUnit(model, adapter, { group, unit: 0 }, { stepsLeft: 10, epsilon: 0, rule: 'halfSpace' });
+    shrinkUnit(layerOf(model, 0), adapter, { group, unit: 0 }, { stepsLeft: 10, epsilon: 0, rule: 'halfSpace' });
     expect(Math.hypot(...gate.data.subarray(0, 32))).toBe(0);
     factors.b.data[0] = 0.5;
-    shrinkUnit(model, adapter, { group, unit: 0 }, { stepsLeft: 9, epsilon: 0, rule: 'halfSpace' });
+    shrinkUnit(layerOf(model, 0), adapter, { group, unit: 0 }, { stepsLeft: 9, epsilon: 0, rule: 'halfSpace' });
     expect(Math.hypot(...gate.data.subarray(0, 32))).toBe(0);
   });
 });

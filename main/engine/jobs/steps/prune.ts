@@ -1,21 +1,19 @@
 /** Prune: LHSPG shrinks the redundant units (Algorithm 4), then the smaller model is made and measured. */
 import { createAdapter } from '../../execution/adapter';
 import type { Executor } from '../../execution/executor';
-import type { LoadedModel } from '../../execution/loaded-model';
-import { LINEAR_ROLES } from '../../model/config';
-import { applyPlan } from '../../pruning/apply';
+import { asView, type ExecutableModel } from '../../execution/loaded-model';
+import { LINEAR_ROLES, type ModelConfig } from '../../model/config';
 import { runLhspg } from '../../pruning/lhspg';
 import { plannedGroup, type PruningPlan } from '../../pruning/plan';
+import { slicedView } from '../../pruning/sliced-view';
 import { findUnitGroups } from '../../pruning/units';
 import { VerificationError } from '../../support/errors';
 import { Random } from '../../support/random';
 import { firstTarget } from '../estimate';
-import { reachableMemoryBytes } from '../machine';
 import { planWidths } from '../size';
-import { chooseTrainingWay } from '../training-way';
 import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '../step';
-import { blockLength, createSampler, drawRows, learningRateFor, loadFullModel, measureSources, readSources, stepBudget } from './shared';
+import { blockLength, createSampler, drawRows, learningRateFor, measureSources, readSources, stepBudget, withStageModel, withWorkingModel } from './shared';
 import { ANALYSIS_FILE, analysisSchema, PLAN_FILE, PRUNED_MEASURE_FILE } from './stage-files';
 import { saveStageModel } from './stage-model';
 
@@ -28,51 +26,58 @@ export const pruneStep: Step = {
     withExecutor(context.threads, async (executor) => {
       const { recipe, folder, signal } = context;
       const sources = await readSources(context);
-      const analysis = await folder.readJson(ANALYSIS_FILE, analysisSchema);
-      const model = await loadFullModel(context);
-      const groups = findUnitGroups(model.config);
-      const steps = stepBudget(recipe, blockLength(sources));
-      const adapter = createAdapter(model.config, {
-        rank: recipe.training.rank,
-        alpha: recipe.training.alpha,
-        targets: LINEAR_ROLES,
-        random: Random.fromSeed(recipe.seed),
+      const checkIds = sources[0]?.heldBack[0] ?? [];
+      const zeroed = await withWorkingModel(context, async ({ model, way }) => {
+        const analysis = await folder.readJson(ANALYSIS_FILE, analysisSchema);
+        const groups = findUnitGroups(model.config);
+        const steps = stepBudget(recipe, blockLength(sources));
+        const adapter = createAdapter(model.config, {
+          rank: recipe.training.rank,
+          alpha: recipe.training.alpha,
+          targets: LINEAR_ROLES,
+          random: Random.fromSeed(recipe.seed),
+        });
+        const sampler = createSampler(sources, recipe.seed + 1);
+        const plan = await runLhspg(executor, model, adapter, groups, {
+          settings: recipe.method,
+          budget: planWidths(model.config, recipe.size, recipe.mode, firstTarget(recipe)),
+          locked: analysis.locked,
+          measured: analysis.unitDeviations,
+          gates: analysis.gates.map(({ attention, mlp }) => ({ attention: Float32Array.from(attention), mlp: Float32Array.from(mlp) })),
+          warmupSteps: steps.warmup,
+          pruningSteps: steps.pruning,
+          learningRate: learningRateFor(recipe, model.config.hidden),
+          trainer: way,
+          nextBatch: () => drawRows(sampler, recipe.training.batch),
+          signal,
+          onStep: ({ done, total, loss }) => {
+            context.emit({ type: 'loss', stage: 'prune', step: done, loss });
+            report({ done: done * 0.9, total });
+          },
+        });
+        const pruned = slicedView(asView(model), groups, plan);
+        tellLayers(context, model.config, plan);
+        await folder.writeJson(PLAN_FILE, plan);
+        await saveStageModel(folder, 'pruned', pruned, signal);
+        return runOnce(executor, model, checkIds);
       });
-      const sampler = createSampler(sources, recipe.seed + 1);
-      const plan = await runLhspg(executor, model, adapter, groups, {
-        settings: recipe.method,
-        budget: planWidths(model.config, recipe.size, recipe.mode, firstTarget(recipe)),
-        locked: analysis.locked,
-        measured: analysis.unitDeviations,
-        gates: analysis.gates.map(({ attention, mlp }) => ({ attention: Float32Array.from(attention), mlp: Float32Array.from(mlp) })),
-        warmupSteps: steps.warmup,
-        pruningSteps: steps.pruning,
-        learningRate: learningRateFor(recipe, model.config.hidden),
-        trainer: chooseTrainingWay(model.config, recipe, reachableMemoryBytes()),
-        nextBatch: () => drawRows(sampler, recipe.training.batch),
-        signal,
-        onStep: ({ done, total, loss }) => {
-          context.emit({ type: 'loss', stage: 'prune', step: done, loss });
-          report({ done: done * 0.9, total });
-        },
+      await withStageModel(context, 'pruned', async (ready) => {
+        checkSlice(zeroed, await runOnce(executor, ready.model, checkIds));
+        const measured = await measureSources(context, executor, ready, 'pruned', ({ done, total }) => {
+          report({ done: 0.9 + (0.1 * done) / total, total: 1 });
+        });
+        await folder.writeJson(PRUNED_MEASURE_FILE, measured);
       });
-      const pruned = applyPlan(model, groups, plan);
-      await checkSlice(executor, model, pruned, sources[0]?.heldBack[0] ?? []);
-      tellLayers(context, model, plan);
-      await folder.writeJson(PLAN_FILE, plan);
-      await saveStageModel(folder, 'pruned', pruned, signal);
-      const measured = await measureSources(context, executor, pruned, 'pruned', ({ done, total }) => {
-        report({ done: 0.9 + (0.1 * done) / total, total: 1 });
-      });
-      await folder.writeJson(PRUNED_MEASURE_FILE, measured);
     }),
 };
 
+/** The last layer's output [T, C] for one sequence. */
+function runOnce(executor: Executor, model: ExecutableModel, ids: readonly number[]): Promise<Float32Array> {
+  return executor.forwardBlocks(model, executor.embed(model, ids), { batch: 1, length: ids.length });
+}
+
 /** The sliced model must do what the model with zeroed units does. */
-async function checkSlice(executor: Executor, zeroed: LoadedModel, sliced: LoadedModel, ids: readonly number[]): Promise<void> {
-  const run = (model: LoadedModel): Promise<Float32Array> =>
-    executor.forwardBlocks(model, executor.embed(model, ids), { batch: 1, length: ids.length });
-  const [expected, actual] = [await run(zeroed), await run(sliced)];
+function checkSlice(expected: Float32Array, actual: Float32Array): void {
   let [difference, square] = [0, 0];
   expected.forEach((value, index) => {
     difference += (value - (actual[index] ?? Number.NaN)) ** 2;
@@ -86,8 +91,8 @@ async function checkSlice(executor: Executor, zeroed: LoadedModel, sliced: Loade
   }
 }
 
-function tellLayers(context: RunContext, model: LoadedModel, plan: PruningPlan): void {
-  model.config.layers.forEach((shape, layer) => {
+function tellLayers(context: RunContext, config: ModelConfig, plan: PruningPlan): void {
+  config.layers.forEach((shape, layer) => {
     const attention = plannedGroup(plan, { layer, part: 'attention' });
     const mlp = plannedGroup(plan, { layer, part: 'mlp' });
     context.emit({

@@ -3,12 +3,17 @@ import { defaultLearningRate, type Recipe } from '../../../../preload/contract/r
 import type { Phase } from '../../../../preload/contract/run';
 import { BatchSampler } from '../../data/batch-sampler';
 import type { Executor } from '../../execution/executor';
-import { loadModel, type LoadedModel } from '../../execution/loaded-model';
+import { loadModel, streamModel, type ExecutableModel } from '../../execution/loaded-model';
 import { measureWindows } from '../../evaluation/perplexity';
 import { openCheckpoint, type Checkpoint } from '../../model/checkpoint';
+import type { ModelConfig } from '../../model/config';
+import type { ModelView } from '../../model/view';
 import type { OnProgress } from '../../support/progress';
+import { reachableMemoryBytes } from '../machine';
 import type { RunContext } from '../step';
+import { chooseTrainingWay, type TrainingWay } from '../training-way';
 import { BLOCKS_FILE, blocksSchema, type BlockSource, type Measure } from './stage-files';
+import { openStageModel, removeStageModel, saveStageModel, type StageModel } from './stage-model';
 
 /** Runs work with the recipe's model open. */
 export async function withCheckpoint<Result>(context: RunContext, work: (checkpoint: Checkpoint) => Promise<Result>): Promise<Result> {
@@ -20,9 +25,52 @@ export async function withCheckpoint<Result>(context: RunContext, work: (checkpo
   }
 }
 
-/** The recipe's model with all weights in memory. */
-export function loadFullModel(context: RunContext): Promise<LoadedModel> {
-  return withCheckpoint(context, (checkpoint) => loadModel(checkpoint, { signal: context.signal }));
+/** A model ready to compute with, and how that is done on the memory at hand. */
+export interface ReadyModel {
+  readonly model: ExecutableModel;
+  readonly way: TrainingWay;
+}
+
+/** Runs work with the recipe's model: in memory, or with layers read from its files where memory is too short for that. */
+export function withFullModel<Result>(context: RunContext, work: (ready: ReadyModel) => Promise<Result>): Promise<Result> {
+  return withCheckpoint(context, async (checkpoint) => work(await makeReady(context, checkpoint)));
+}
+
+/** As `withFullModel`, with weights that can be changed: in memory, or in a copy in the run's folder that is gone afterwards. */
+export function withWorkingModel<Result>(context: RunContext, work: (ready: ReadyModel) => Promise<Result>): Promise<Result> {
+  const { folder, signal } = context;
+  return withCheckpoint(context, async (checkpoint) => {
+    if (!wayFor(context, checkpoint.config).streamed) return work(await makeReady(context, checkpoint));
+    try {
+      await saveStageModel(folder, 'working', checkpoint, signal);
+      return await withStageModel(context, 'working', work);
+    } finally {
+      await removeStageModel(folder, 'working');
+    }
+  });
+}
+
+/** Runs work with what a stage left: done in this way, or in one that fits. */
+export async function withStageModel<Result>(
+  context: RunContext,
+  name: StageModel,
+  work: (ready: ReadyModel) => Promise<Result>,
+  way?: TrainingWay,
+): Promise<Result> {
+  const view = await openStageModel(context.folder, name);
+  try {
+    return await work(await makeReady(context, view, way));
+  } finally {
+    await view.close();
+  }
+}
+
+async function makeReady(context: RunContext, view: ModelView, way = wayFor(context, view.config)): Promise<ReadyModel> {
+  return { way, model: way.streamed ? await streamModel(view) : await loadModel(view, { signal: context.signal }) };
+}
+
+function wayFor({ recipe, memoryLimitBytes }: RunContext, config: ModelConfig): TrainingWay {
+  return chooseTrainingWay(config, recipe, reachableMemoryBytes(memoryLimitBytes));
 }
 
 /** The sources of a run as the prepare step packed them. */
@@ -37,7 +85,7 @@ export type MeasuredBlocks = 'heldBack' | 'validation';
 export async function measureBlocks(
   context: RunContext,
   executor: Executor,
-  model: LoadedModel,
+  { model, way }: ReadyModel,
   blocks: MeasuredBlocks,
   report: OnProgress,
 ): Promise<Measure> {
@@ -47,7 +95,7 @@ export async function measureBlocks(
   let before = 0;
   for (const source of sources) {
     const { nll, tokens } = await measureWindows(executor, model, source[blocks], {
-      batch: context.recipe.training.batch,
+      batch: way.microBatch,
       signal: context.signal,
       onProgress: ({ done }) => {
         report({ done: before + done, total });
@@ -63,11 +111,11 @@ export async function measureBlocks(
 export async function measureSources(
   context: RunContext,
   executor: Executor,
-  model: LoadedModel,
+  ready: ReadyModel,
   phase: Phase,
   report: OnProgress,
 ): Promise<Measure> {
-  const measure = await measureBlocks(context, executor, model, 'heldBack', report);
+  const measure = await measureBlocks(context, executor, ready, 'heldBack', report);
   for (const { source, nll } of measure.losses) context.emit({ type: 'perplexity', phase, source, step: 0, perplexity: Math.exp(nll) });
   return measure;
 }

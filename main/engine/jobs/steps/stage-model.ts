@@ -1,17 +1,18 @@
 /** Weights between stages: safetensors files in the run's folder, float32, named by layer and role, and their sizes. */
+import { open, rm, type FileHandle } from 'node:fs/promises';
 import * as v from 'valibot';
-import type { LoadedModel } from '../../execution/loaded-model';
-import { globalTensor, layerOf, layerTensor } from '../../execution/loaded-model';
 import { openSafetensors } from '../../formats/safetensors/reader';
 import { writeSafetensors } from '../../formats/safetensors/writer';
-import { LINEAR_ROLES, type GlobalRole, type LayerRole, type ModelConfig } from '../../model/config';
-import { globalRoles, layerRoles } from '../../model/view';
+import type { StoredTensor } from '../../formats/stored-tensor';
+import { LINEAR_ROLES, type LayerRole, type ModelConfig } from '../../model/config';
+import { globalWeightShape, layerWeightShape } from '../../model/match-tensors';
+import { globalRoles, layerRoles, type ModelView } from '../../model/view';
 import { FormatError } from '../../support/errors';
 import type { Tensor32 } from '../../tensors/handle';
 import type { RunFolder } from '../run-folder';
 
-/** Names of models that stages leave. */
-export type StageModel = 'pruned' | 'recovered';
+/** Names of models that stages leave; `working` is one that is changed where it lies, and goes when its stage is done. */
+export type StageModel = 'working' | 'pruned' | 'recovered';
 
 const configSchema = v.object({
   family: v.string(),
@@ -33,48 +34,64 @@ const configSchema = v.object({
   eosIds: v.array(v.number()),
 });
 
-/** Writes a model's sizes and weights. The sizes come last: where they are, the weights are complete. */
-export async function saveStageModel(folder: RunFolder, name: StageModel, model: LoadedModel, signal: AbortSignal): Promise<void> {
-  const { config } = model;
-  const globals = globalRoles(config).map((role) => ({ name: role, tensor: globalTensor(model, role) }));
+/** Writes a model's sizes and weights, one weight at a time. The sizes come last: where they are, the weights are complete. */
+export async function saveStageModel(folder: RunFolder, name: StageModel, view: ModelView, signal: AbortSignal): Promise<void> {
+  const { config } = view;
+  const globals = globalRoles(config).map((role) => ({ name: role, shape: globalWeightShape(config, role), read: () => view.readGlobal(role) }));
   const layers = config.layers.flatMap((_, index) =>
-    layerRoles(config).map((role) => ({ name: layerName(index, role), tensor: layerTensor(layerOf(model, index), role) })),
+    layerRoles(config).map((role) => ({ name: layerName(index, role), shape: layerWeightShape(config, index, role), read: () => view.readLayer(index, role) })),
   );
-  const tensors = [...globals, ...layers].map(({ name: tensorName, tensor }) => ({
-    name: tensorName,
-    type: 'F32' as const,
-    shape: tensor.shape,
-    read: () => Promise.resolve(tensor.data),
-  }));
+  const tensors = [...globals, ...layers].map(({ read, ...place }) => ({ ...place, type: 'F32' as const, read: async () => (await read()).data }));
   await writeSafetensors(folder.path(`${name}.safetensors`), tensors, { signal });
   await folder.writeJson(`${name}.json`, { ...config, biases: [...config.biases] });
 }
 
-/** Reads what `saveStageModel` wrote. Throws FormatError if a weight is missing. */
-export async function loadStageModel(folder: RunFolder, name: StageModel): Promise<LoadedModel> {
+/** A stage's model whose weights are still in its file, where they can be changed too. Whoever opens it closes it. */
+export interface StageView extends ModelView {
+  writeLayer(layer: number, role: LayerRole, tensor: Tensor32): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens what `saveStageModel` wrote. Reads throw FormatError if a weight is missing. */
+export async function openStageModel(folder: RunFolder, name: StageModel): Promise<StageView> {
   const stored = await folder.readJson(`${name}.json`, configSchema);
   const config: ModelConfig = { ...stored, biases: new Set(stored.biases) };
   const file = await openSafetensors(folder.path(`${name}.safetensors`));
-  try {
-    const read = async (tensorName: string): Promise<Tensor32> => {
-      const handle = file.tensors.get(tensorName);
-      if (handle === undefined) {
-        throw new FormatError(`${file.path} holds no weight ${tensorName}.`, { details: { file: file.path, tensor: tensorName } });
-      }
-      return { shape: handle.shape, data: await handle.readFloat32() };
-    };
-    const globals = new Map<GlobalRole, Tensor32>();
-    for (const role of globalRoles(config)) globals.set(role, await read(role));
-    const layers = [];
-    for (const [index, shape] of config.layers.entries()) {
-      const tensors = new Map<LayerRole, Tensor32>();
-      for (const role of layerRoles(config)) tensors.set(role, await read(layerName(index, role)));
-      layers.push({ shape, tensors });
+  let writer: Promise<FileHandle> | null = null;
+  const find = (tensorName: string): StoredTensor => {
+    const handle = file.tensors.get(tensorName);
+    if (handle === undefined) {
+      throw new FormatError(`${file.path} holds no weight ${tensorName}.`, { details: { file: file.path, tensor: tensorName } });
     }
-    return { config, globals, layers };
-  } finally {
-    await file.close();
-  }
+    return handle;
+  };
+  const read = async (tensorName: string, into?: Float32Array): Promise<Tensor32> => {
+    const handle = find(tensorName);
+    return { shape: handle.shape, data: await handle.readFloat32(into) };
+  };
+  return {
+    config,
+    readGlobal: (role) => read(role),
+    readLayer: (layer, role, into) => read(layerName(layer, role), into),
+    async writeLayer(layer, role, { data }) {
+      const { offset } = find(layerName(layer, role));
+      writer ??= open(file.path, 'r+');
+      const handle = await writer;
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      for (let done = 0; done < bytes.byteLength; ) {
+        done += (await handle.write(bytes, done, bytes.byteLength - done, offset + done)).bytesWritten;
+      }
+    },
+    async close() {
+      await file.close();
+      if (writer !== null) await (await writer).close();
+    },
+  };
+}
+
+/** Removes a stage's model. */
+export async function removeStageModel(folder: RunFolder, name: StageModel): Promise<void> {
+  for (const file of [`${name}.json`, `${name}.safetensors`]) await rm(folder.path(file), { force: true });
 }
 
 function layerName(layer: number, role: LayerRole): string {
