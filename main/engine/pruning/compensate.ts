@@ -6,11 +6,9 @@ import { Gemm64 } from '../algebra/gemm64';
 import { GramAccumulator } from '../algebra/gram';
 import { solveRidge } from '../algebra/ridge';
 import type { BatchShape, Executor } from '../execution/executor';
-import { layerOf, layerTensor, type ExecutableModel, type LoadedModel } from '../execution/loaded-model';
-import type { LayerRole } from '../model/config';
+import { changeLayer, layerTensor, readLayer, type ExecutableModel } from '../execution/loaded-model';
 import { InternalError } from '../support/errors';
 import { breathe, type OnProgress } from '../support/progress';
-import type { Tensor32 } from '../tensors/handle';
 
 export interface CompensateOptions {
   /** Sequences of equal length; some tens of thousands of tokens are enough. */
@@ -33,15 +31,15 @@ interface Batch {
 }
 
 /**
- * `small` with refitted o and down in every layer; everything else is shared with it. The target of each is the full
- * model's stream after it less the smaller model's before it, so that later layers make up for what earlier ones could
- * not. Tokens count by 1 / mean square of the full model's stream: the first ones of a text are hundreds of times as
- * large as the rest and would decide alone.
+ * Refits o and down of every layer of `small` in place. The target of each is the full model's stream after it less the
+ * smaller model's before it, so that later layers make up for what earlier ones could not. Tokens count by 1 / mean
+ * square of the full model's stream: the first ones of a text are hundreds of times as large as the rest and would
+ * decide alone.
  *
- * Memory: 8 C bytes a token for the streams, and what GramAccumulator and solveRidge hold for the widest layer.
- * Cost: two forward passes and about n^2 operations a token and layer for n channels.
+ * Memory: 8 C bytes a token for the streams, 4 (H D + 2 F + 3 C) a token for one layer, and what GramAccumulator and
+ * solveRidge hold for the widest layer. Cost: two forward passes and about n^2 operations a token and layer for n channels.
  */
-export async function compensate(executor: Executor, full: ExecutableModel, small: LoadedModel, options: CompensateOptions): Promise<LoadedModel> {
+export async function compensate(executor: Executor, full: ExecutableModel, small: ExecutableModel, options: CompensateOptions): Promise<void> {
   const { windows, signal, onProgress } = options;
   const gemm = new Gemm64(options.threads);
   try {
@@ -52,15 +50,12 @@ export async function compensate(executor: Executor, full: ExecutableModel, smal
       const shape = { batch: part.length, length: ids.length / part.length };
       batches.push({ shape, full: executor.embed(full, ids), small: executor.embed(small, ids) });
     }
-    const layers = [...small.layers];
-    const result: LoadedModel = { ...small, layers };
-    for (let layer = 0; layer < layers.length; layer++) {
+    const depth = small.config.layers.length;
+    for (let layer = 0; layer < depth; layer++) {
       await breathe(signal);
-      const refitted = await new LayerRefit(executor, gemm, full, result, layer, options).run(batches);
-      layers[layer] = { ...layerOf(result, layer), tensors: new Map([...layerOf(result, layer).tensors, ...refitted]) };
-      onProgress?.({ done: layer + 1, total: layers.length });
+      await new LayerRefit(executor, gemm, full, small, layer, options).run(batches);
+      onProgress?.({ done: layer + 1, total: depth });
     }
-    return result;
   } finally {
     await gemm.dispose();
   }
@@ -78,41 +73,39 @@ class LayerRefit {
     private readonly executor: Executor,
     private readonly gemm: Gemm64,
     private readonly full: ExecutableModel,
-    private readonly small: LoadedModel,
+    private readonly small: ExecutableModel,
     private readonly layer: number,
     private readonly options: CompensateOptions,
   ) {}
 
-  async run(batches: readonly Batch[]): Promise<Map<LayerRole, Tensor32>> {
+  async run(batches: readonly Batch[]): Promise<void> {
+    const { small, full } = this;
     const attentions: Float32Array[] = [];
-    const o = this.statistics('o');
+    const o = await this.statistics('o');
     for (const batch of batches) {
-      const attention = await this.attention(this.small, batch, batch.small);
-      const full = await this.mlp(this.full, batch, batch.full, await this.attention(this.full, batch, batch.full));
-      await this.add('o', o, attention, full.middle, batch.small);
-      batch.full = await this.output(this.full, batch, batch.full, full);
+      const attention = await this.attention(small, batch, batch.small);
+      const target = await this.mlp(full, batch, batch.full, await this.attention(full, batch, batch.full));
+      await this.add('o', o, attention, target.middle, batch.small);
+      batch.full = await this.output(full, batch, batch.full, target);
       attentions.push(attention);
       await breathe(this.options.signal);
     }
-    const refitted = new Map<LayerRole, Tensor32>([['o', await this.solve('o', o)]]);
-    const half = withTensors(this.small, this.layer, refitted);
-    const down = this.statistics('down');
+    await this.refit('o', o);
+    const down = await this.statistics('down');
     const middles: Middle[] = [];
     for (const [index, batch] of batches.entries()) {
       const attention = attentions[index];
       if (attention === undefined) continue;
-      const middle = await this.mlp(half, batch, batch.small, attention);
+      const middle = await this.mlp(small, batch, batch.small, attention);
       await this.add('down', down, middle.channels, batch.full, middle.middle);
       middles.push(middle);
       await breathe(this.options.signal);
     }
-    refitted.set('down', await this.solve('down', down));
-    const whole = withTensors(half, this.layer, refitted);
+    await this.refit('down', down);
     for (const [index, batch] of batches.entries()) {
       const middle = middles[index];
-      if (middle !== undefined) batch.small = await this.output(whole, batch, batch.small, middle);
+      if (middle !== undefined) batch.small = await this.output(small, batch, batch.small, middle);
     }
-    return refitted;
   }
 
   private async attention(model: ExecutableModel, { shape }: Batch, hidden: Float32Array): Promise<Float32Array> {
@@ -129,8 +122,8 @@ class LayerRefit {
     return given(output);
   }
 
-  private statistics(role: 'o' | 'down'): GramAccumulator {
-    const [outputs = 0, inputs = 0] = layerTensor(layerOf(this.small, this.layer), role).shape;
+  private async statistics(role: 'o' | 'down'): Promise<GramAccumulator> {
+    const [outputs = 0, inputs = 0] = layerTensor(await readLayer(this.small, this.layer), role).shape;
     return new GramAccumulator(this.gemm, { inputs, outputs });
   }
 
@@ -143,7 +136,7 @@ class LayerRefit {
     before: Float32Array,
   ): Promise<void> {
     const width = this.small.config.hidden;
-    const bias = layerOf(this.small, this.layer).tensors.get(`${role}.bias`)?.data;
+    const bias = (await readLayer(this.small, this.layer)).tensors.get(`${role}.bias`)?.data;
     const outputs = after.map((value, at) => value - (before[at] ?? 0) - (bias?.[at % width] ?? 0));
     const weights = Float32Array.from({ length: after.length / width }, (_, row) => {
       let square = 0;
@@ -153,22 +146,19 @@ class LayerRefit {
     await statistics.add({ inputs, outputs, weights }, this.options.signal);
   }
 
-  private async solve(role: 'o' | 'down', accumulator: GramAccumulator): Promise<Tensor32> {
-    const { gram, cross } = await accumulator.finish(this.options.signal);
-    if (cross === null) throw new InternalError(`Nothing was gathered to refit ${role}.`);
-    const prior = layerTensor(layerOf(this.small, this.layer), role);
+  private async refit(role: 'o' | 'down', accumulator: GramAccumulator): Promise<void> {
     const { ridge, signal } = this.options;
-    return solveRidge(this.gemm, gram, cross, { ridge, prior, overwriteGram: true, ...(signal && { signal }) });
+    const { gram, cross } = await accumulator.finish(signal);
+    if (cross === null) throw new InternalError(`Nothing was gathered to refit ${role}.`);
+    const prior = layerTensor(await readLayer(this.small, this.layer), role);
+    const refitted = await solveRidge(this.gemm, gram, cross, { ridge, prior, overwriteGram: true, ...(signal && { signal }) });
+    await changeLayer(this.small, this.layer, (layer) => {
+      layerTensor(layer, role).data.set(refitted.data);
+    });
   }
 }
 
 function given(tensor: Float32Array | undefined): Float32Array {
   if (tensor === undefined) throw new InternalError('A part of a block gave no result.');
   return tensor;
-}
-
-function withTensors(model: LoadedModel, layer: number, tensors: ReadonlyMap<LayerRole, Tensor32>): LoadedModel {
-  const layers = [...model.layers];
-  layers[layer] = { ...layerOf(model, layer), tensors: new Map([...layerOf(model, layer).tensors, ...tensors]) };
-  return { ...model, layers };
 }
