@@ -38,7 +38,8 @@ export function describeForHuggingface(config: ModelConfig, source: Checkpoint, 
   }
   const own = source.metadata.kind === 'huggingface' ? source.metadata.config : settingsFromScratch(config);
   const kept = Object.fromEntries(Object.entries(own).filter(([key]) => !LAYOUT_SETTINGS.has(key)));
-  const first = config.layers[0] ?? { heads: 0, kvHeads: 0, ffn: 0 };
+  // Classes that check the head count check only this one; the modelling file sets each layer's own.
+  const stated = config.layers.find((layer) => config.hidden % layer.heads === 0) ?? config.layers[0] ?? { heads: 0, kvHeads: 0, ffn: 0 };
   const uniform = isUniform(config);
   const isOther = family.name !== source.config.family;
   const settings: JsonObject = {
@@ -48,7 +49,7 @@ export function describeForHuggingface(config: ModelConfig, source: Checkpoint, 
     vocab_size: config.vocabulary,
     hidden_size: config.hidden,
     num_hidden_layers: config.layers.length,
-    ...widthSettings(first),
+    ...widthSettings(stated),
     head_dim: config.headDim,
     ...biases,
     // A family that can slide its window must be told not to when the model comes from one that cannot.

@@ -60,11 +60,12 @@ export function biasSettings(family: Family, biases: ReadonlySet<LinearRole>): R
 /**
  * The family whose transformers classes can hold this model: its own if possible, else another of the same
  * mathematics (Llama's refuse head counts that do not divide the hidden width; Mistral's do not). Null if none can.
+ * Where layers differ, only the head count that the model as a whole states is checked, and any layer's will do.
  */
 export function huggingfaceFamilyFor(config: ModelConfig): Family | null {
   const own = familyNamed(config.family);
   const holds = (family: Family): boolean =>
     biasSettings(family, config.biases) !== null &&
-    (!family.huggingface.headsMustDivideHidden || config.layers.every((layer) => config.hidden % layer.heads === 0));
+    (!family.huggingface.headsMustDivideHidden || config.layers.some((layer) => config.hidden % layer.heads === 0));
   return [own, ...FAMILIES].find(holds) ?? null;
 }
