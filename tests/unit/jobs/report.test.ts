@@ -1,6 +1,6 @@
 /** The report and the model card: complete, self-contained, and unbroken by hostile text. */
 import { describe, expect, it } from 'vitest';
-import { renderModelCard } from '../../../main/engine/export/model-card';
+import { renderModelCard, type ModelCardInput } from '../../../main/engine/export/model-card';
 import { renderReport, type ReportInput } from '../../../main/engine/export/report';
 import { completeRecipe } from '../../../main/engine/jobs/recipe';
 import type { RunEvent, RunResult } from '../../../preload/contract/run';
@@ -58,6 +58,10 @@ describe('the report', () => {
     expect(renderReport({ ...input, result: { ...result, layers: even } })).not.toContain('kept whole');
   });
 
+  it('says what a file type could not keep', () => {
+    expect(renderReport(input)).toContain('<li>3 weights are too large for F16</li>');
+  });
+
   it('is whole without training, knowledge, samples or files', () => {
     const bare = renderReport({ ...input, events: [], result: { ...result, perplexities: [], samples: [], layers: [], exports: [] } });
     expect(bare).toContain('</html>');
@@ -87,6 +91,23 @@ describe('the model card', () => {
 
   it('points to a licence file whose name is all that is known', () => {
     expect(card('LICENSE.txt', ['LICENSE.txt'])).toContain('license: other\nlicense_link: LICENSE.txt\n');
+  });
+
+  const full = (changes: Partial<ModelCardInput>): string =>
+    renderModelCard({ name: 'a', baseModel: 'b/c', licence: 'other', cardLicence: null, licenceFiles: ['LICENSE'], recipe, result, version: '0.1.0', format: 'safetensors', needsCode: false, notes: [], ...changes });
+
+  it("states the licence in the original card's own three fields", () => {
+    expect(full({ cardLicence: { licence: 'other', name: 'own-1', link: 'https://a.b/c' } })).toContain('\nlicense: other\nlicense_name: own-1\nlicense_link: "https://a.b/c"\n');
+    expect(full({ cardLicence: { licence: 'other', name: null, link: null } })).toContain('\nlicense: other\nlicense_link: LICENSE\n');
+    expect(full({ cardLicence: { licence: 'llama3.2', name: null, link: null } })).toContain('\nlicense: llama3.2\nlibrary_name');
+  });
+
+  it('says how to open the model, whether code must be trusted, and what the file type could not keep', () => {
+    expect(full({})).toContain('AutoModelForCausalLM.from_pretrained(FOLDER)');
+    expect(full({})).not.toContain('trust_remote_code');
+    expect(full({ needsCode: true })).toContain('from_pretrained(FOLDER, trust_remote_code=True)');
+    expect(full({ format: 'gguf' })).toContain('llama.cpp');
+    expect(full({ notes: ['3 weights are too small for F16.'] })).toContain('\n3 weights are too small for F16.\n');
   });
 
   it('tells nobody the folders of the person who made it', () => {
