@@ -27,7 +27,7 @@ export const bench: Command = {
   summary: 'Measure how fast this program works here, beside others if you like',
   usage: ['step|forward|generate [--model MODEL] [--against pytorch|llama.cpp]', 'import [--model FOLDER]'],
   options: {
-    model: { type: 'string' }, against: { type: 'string' }, batch: { type: 'string' }, length: { type: 'string' }, rounds: { type: 'string' }, int8: { type: 'boolean' },
+    model: { type: 'string' }, against: { type: 'string' }, batch: { type: 'string' }, length: { type: 'string' }, rounds: { type: 'string' }, int8: { type: 'boolean' }, memory: { type: 'string' },
     // Not in the help: how the command starts itself as one of the two sides.
     serve: { type: 'string' },
   },
@@ -37,6 +37,7 @@ export const bench: Command = {
     { usage: '--batch B', about: `sequences at a time; ${BENCH_DEFAULTS.step.batch} for step, ${BENCH_DEFAULTS.forward.batch} for forward unless given` },
     { usage: '--length T', about: `tokens of each: ${BENCH_DEFAULTS.step.length}, ${BENCH_DEFAULTS.forward.length}; for generate new tokens: ${BENCH_DEFAULTS.generate.length}` },
     { usage: '--int8', about: 'for step: let gradients flow in 8 bits, as recovery does where the processor is good at it' },
+    { usage: '--memory SIZE', about: 'let this program use at most this much memory, for example 4GB: it then computes again, takes fewer sequences at once or reads layers from the file' },
     { usage: '--rounds N', about: `measured turns of each side; ${DEFAULT_ROUNDS} unless given` },
   ],
   notes: ['"bench import" measures how a safetensors folder is inspected, rewritten and cut, beside plain copies of its files.', '`npm run peers -- install` installs the peers, in a checkout of the repository. Figures are medians over the rounds.'],
@@ -61,6 +62,7 @@ export const bench: Command = {
       length: args.number('length', { least: 2, most: 1_000_000, whole: true }) ?? length,
       rounds: args.number('rounds', { least: 1, most: 1000, whole: true }) ?? DEFAULT_ROUNDS,
       int8: int8Of(args, work),
+      memoryLimitBytes: context.memoryLimitBytes,
       self: [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'bench', work, '--json', '--serve'],
       signal: context.signal,
       onProgress: context.progress('Measuring'),
@@ -104,6 +106,15 @@ function workOf(args: Arguments): BenchWork {
   return work;
 }
 
+function wayWords({ work, batch, way }: BenchResult): string {
+  const { recompute, microBatch, streamed } = way;
+  return [
+    streamed ? 'layers read from the file each time' : 'all weights in memory',
+    ...(work === 'step' ? [recompute ? 'blocks computed again' : 'inner values saved'] : []),
+    ...(work === 'generate' || microBatch === batch ? [] : [`${asCount(microBatch)} of ${asCount(batch)} sequences at once`]),
+  ].join(', ');
+}
+
 function outcome(result: BenchResult): Outcome {
   const { work, ours, peer, ratio, gemm, load } = result;
   const row = (name: string, cell: (side: BenchSide) => string, quotient?: number): string[] => [
@@ -129,6 +140,8 @@ function outcome(result: BenchResult): Outcome {
       '',
       ...(result.sameIds === null ? [] : [`Both wrote the same first ${asCount(result.sameIds.same)} of ${asCount(result.sameIds.of)} tokens.`]),
       `GEMM peak [${gemm.shape.join(' x ')}]: ${giga(gemm.flopsPerCpuSecond)} GFLOP per CPU-second, ${giga(gemm.flopsPerSecond)} GFLOP per second. One turn needs ${giga(result.flops)} GFLOP.`,
+      `Way: ${wayWords(result)}. ${asBytes(result.way.peakBytes)} of memory were expected.`,
+      `Read from the model's files: ${asBytes(ours.bytesReadToFirst)} until the end of the first, ${asBytes(ours.bytesRead)} in each turn after it.`,
       `Load of the machine: ${load.before.toFixed(2)} before, ${load.after.toFixed(2)} after.`,
       ...(result.isBusy ? [BUSY_WARNING] : []),
     ].join('\n'),

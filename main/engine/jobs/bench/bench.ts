@@ -10,17 +10,19 @@ import { readWholeText } from '../../data/whole-text';
 import { writeGgufModel } from '../../export/gguf-model';
 import { writeSafetensorsModel } from '../../export/safetensors-model';
 import { openCheckpoint, type Checkpoint } from '../../model/checkpoint';
-import { countParameters } from '../../model/config';
-import { InternalError, UsageError } from '../../support/errors';
+import { countParameters, type ModelConfig } from '../../model/config';
+import { InternalError, ResourceError, UsageError } from '../../support/errors';
 import type { OnProgress } from '../../support/progress';
 import { exampleModel, starterTexts } from '../bundled';
 import { loadCheckpointTokenizer } from '../checkpoint-tokenizer';
 import { writeJsonFile } from '../json-files';
+import { availableMemoryBytes } from '../machine';
+import { chooseForwardWay, chooseStepWay, type TrainingWay } from '../training-way';
 import { BenchChild, type BenchProgram } from './child';
 import { workFlops } from './flops';
 import { BENCH_TRAINING, intervalSchema, readySchema, type BenchJob, type BenchWork, type Interval, type Ready } from './job';
 import { cacheFolder, peerFacts, peerProgram, requirePeerWork, type BenchPeer } from './peers';
-import { GEMM_ROWS } from './serve';
+import { GEMM_ROWS, gemmBytes } from './serve';
 
 const REAL_MODEL = 'SmolLM2-135M-Instruct.Q4_1.gguf';
 /** Ids of text that stand before what `generate` writes. */
@@ -43,6 +45,8 @@ export interface BenchOptions {
   readonly length: number;
   /** Whether our training steps let gradients flow in 8 bits. */
   readonly int8: boolean;
+  /** The most memory that our side may use. */
+  readonly memoryLimitBytes: number;
   /** Measured executions of each side, after one that warms up. */
   readonly rounds: number;
   /** How this program is started on our side's job, whose path is appended. */
@@ -66,6 +70,9 @@ export interface BenchSide extends Speed {
   /** Mean nats per token of the first step or pass, by which the sides can be seen to do the same; null for `generate`. */
   readonly firstLoss: number | null;
   readonly rounds: readonly Speed[];
+  /** Bytes of the model's files that were read from opening to the end of the first execution, and in one after it; 0 for a peer. */
+  readonly bytesReadToFirst: number;
+  readonly bytesRead: number;
 }
 
 export interface BenchResult {
@@ -78,6 +85,8 @@ export interface BenchResult {
   /** Tokens of one measured execution, and the operations that these need by the model's sizes. */
   readonly tokens: number;
   readonly flops: number;
+  /** How our side worked on the memory that it might use, and the peak that was expected of that. */
+  readonly way: TrainingWay;
   readonly ours: BenchSide;
   readonly peer: BenchSide | null;
   /** Ours divided by the peer's. */
@@ -97,7 +106,10 @@ export function defaultBenchModel(): string {
   return existsSync(real) ? real : exampleModel();
 }
 
-/** Throws UsageError for a work that the model or the peer cannot do, NotFoundError when the peer is not installed, InternalError when a side fails. */
+/**
+ * Throws UsageError for a work that the model or the peer cannot do, NotFoundError when the peer is not installed,
+ * ResourceError beforehand where no way fits into the memory, InternalError when a side fails.
+ */
 export async function runBench(options: BenchOptions): Promise<BenchResult> {
   const { work, model, against } = options;
   if (against !== null) requirePeerWork(against, work);
@@ -107,11 +119,12 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
     const peer = against === null ? null : peerProgram(against, jobOf('peer'));
     const source = await openCheckpoint(model);
     try {
-      const job = await makeJob(source, options);
+      const way = chooseWay(source.config, options);
+      const job = await makeJob(source, options, way);
       await writeJsonFile(jobOf('ours'), job);
       if (against !== null) await writeJsonFile(jobOf('peer'), { ...job, model: await writePeerModel(against, source, folder, options.signal) });
       const ours: BenchProgram = { name: 'Shear', command: [...options.self, jobOf('ours')] };
-      return await compare(source, job, ours, peer, options);
+      return await compare(source, job, ours, peer, options, way);
     } finally {
       await source.close();
     }
@@ -120,8 +133,29 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   }
 }
 
+/** The quickest way that fits beside the matrices whose product is the machine's peak. */
+function chooseWay(config: ModelConfig, { work, batch, length, int8, against, memoryLimitBytes }: BenchOptions): TrainingWay {
+  const availableBytes = availableMemoryBytes(memoryLimitBytes);
+  const room = availableBytes - gemmBytes(config);
+  const way =
+    work === 'step' ? chooseStepWay(config, { rank: BENCH_TRAINING.rank, batch, length }, room)
+    : chooseForwardWay(config, work === 'forward' ? { batch, length } : { batch: 1, length: PROMPT_TOKENS + length }, room);
+  const peakBytes = way.peakBytes + gemmBytes(config);
+  if (peakBytes > availableBytes) {
+    const [needed, available] = [peakBytes, availableBytes].map((bytes) => `${(bytes / 1e9).toFixed(2)} GB`);
+    throw new ResourceError('memory', `This needs about ${needed} of memory even when layers are read one at a time; ${available} may be used.`, {
+      hint: 'Allow more memory, or choose a smaller --length.',
+      details: { neededBytes: peakBytes, availableBytes },
+    });
+  }
+  const streamed = 'The model does not fit into the memory that may be used, so its layers are read from the file';
+  if (way.streamed && against !== null) throw new UsageError(`${streamed}: leave out --against, which needs all of it in memory.`);
+  if (way.streamed && int8) throw new UsageError(`${streamed}: leave out --int8, which keeps all of it in 8 bits.`);
+  return { ...way, peakBytes };
+}
+
 /** The same ids for both sides: the starter texts by the model's own tokenizer, from their beginning. */
-async function makeJob(source: Checkpoint, { work, model, threads, batch, length, int8 }: BenchOptions): Promise<BenchJob> {
+async function makeJob(source: Checkpoint, { work, model, threads, batch, length, int8 }: BenchOptions, way: TrainingWay): Promise<BenchJob> {
   const rows = work === 'generate' ? 1 : batch;
   const rowTokens = work === 'generate' ? PROMPT_TOKENS : length;
   const newTokens = work === 'generate' ? length : 0;
@@ -137,7 +171,8 @@ async function makeJob(source: Checkpoint, { work, model, threads, batch, length
   }
   // A batch larger than all texts together sees them again.
   const row = (index: number): number[] => Array.from({ length: rowTokens }, (_, at) => ids[(index * rowTokens + at) % ids.length] ?? 0);
-  return { work, model, threads, int8, newTokens, ids: Array.from({ length: rows }, (_, index) => row(index)), training: BENCH_TRAINING };
+  const { recompute, microBatch, streamed } = way;
+  return { work, model, threads, int8, way: { recompute, microBatch, streamed }, newTokens, ids: Array.from({ length: rows }, (_, index) => row(index)), training: BENCH_TRAINING };
 }
 
 /** The same weights as float32, in the file type that the peer opens. */
@@ -157,7 +192,7 @@ async function writePeerModel(peer: BenchPeer, source: Checkpoint, folder: strin
   }
 }
 
-async function compare(source: Checkpoint, job: BenchJob, ours: BenchProgram, peer: BenchProgram | null, options: BenchOptions): Promise<BenchResult> {
+async function compare(source: Checkpoint, job: BenchJob, ours: BenchProgram, peer: BenchProgram | null, options: BenchOptions, way: TrainingWay): Promise<BenchResult> {
   const { rounds, signal, onProgress } = options;
   const before = loadavg()[0] ?? 0;
   const children: BenchChild[] = [];
@@ -177,7 +212,7 @@ async function compare(source: Checkpoint, job: BenchJob, ours: BenchProgram, pe
       products.push(await our.child.ask('gemm', intervalSchema));
       for (const side of other === null ? [our] : [our, other]) side.intervals.push(await side.child.ask('work', intervalSchema));
     }
-    return summarise(source, job, options, { our, other, products, load: { before, after: loadavg()[0] ?? 0 } });
+    return summarise(source, job, options, { way, our, other, products, load: { before, after: loadavg()[0] ?? 0 } });
   } finally {
     await Promise.all(children.map((child) => child.close()));
   }
@@ -191,13 +226,14 @@ interface Running {
 }
 
 interface Measured {
+  readonly way: TrainingWay;
   readonly our: Running;
   readonly other: Running | null;
   readonly products: readonly Interval[];
   readonly load: BenchResult['load'];
 }
 
-function summarise({ config }: Checkpoint, job: BenchJob, options: BenchOptions, { our, other, products, load }: Measured): BenchResult {
+function summarise({ config }: Checkpoint, job: BenchJob, options: BenchOptions, { way, our, other, products, load }: Measured): BenchResult {
   const { work, model, threads, batch, length } = options;
   const tokens = our.intervals[0]?.amount ?? 0;
   const rowTokens = job.ids[0]?.length ?? 0;
@@ -212,12 +248,14 @@ function summarise({ config }: Checkpoint, job: BenchJob, options: BenchOptions,
       secondsToFirst: ready.secondsToFirst,
       firstLoss: ready.loss,
       rounds: intervals.map((interval) => speedOf([interval])),
+      bytesReadToFirst: ready.bytesRead,
+      bytesRead: median(intervals.map(({ bytesRead }) => bytesRead)),
     };
   };
   const ours = sideOf(our);
   const peer = other === null ? null : sideOf(other);
   return {
-    work, model, parameters: countParameters(config), threads, batch, length, tokens, flops, ours, peer,
+    work, model, parameters: countParameters(config), threads, batch, length, tokens, flops, way, ours, peer,
     ratio: peer === null ? null : {
       tokensPerCpuSecond: ours.tokensPerCpuSecond / peer.tokensPerCpuSecond,
       tokensPerSecond: ours.tokensPerSecond / peer.tokensPerSecond,

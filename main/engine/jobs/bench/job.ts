@@ -23,6 +23,8 @@ export const benchJobSchema = v.object({
   newTokens: v.number(),
   /** Whether our steps let gradients flow in 8 bits; the peer's never do. */
   int8: v.boolean(),
+  /** How our side works on the memory that it may use; see TrainingWay. */
+  way: v.object({ recompute: v.boolean(), microBatch: v.number(), streamed: v.boolean() }),
   training: v.object({ rank: v.number(), alpha: v.number(), learningRate: v.number(), clipNorm: v.number() }),
 });
 export type BenchJob = v.InferOutput<typeof benchJobSchema>;
@@ -35,6 +37,8 @@ export const readySchema = v.object({
   loss: v.nullable(v.number()),
   /** Ids that `generate` gave; else empty. */
   ids: v.array(v.number()),
+  /** Bytes of the model's files that were read until then; a peer does not say. */
+  bytesRead: v.optional(v.number(), 0),
 });
 export type Ready = v.InferOutput<typeof readySchema>;
 
@@ -46,6 +50,8 @@ export const intervalSchema = v.object({
   amount: v.number(),
   /** Most memory that the process has used so far. */
   peakBytes: v.number(),
+  /** Bytes of the model's files that were read in the interval; a peer does not say. */
+  bytesRead: v.optional(v.number(), 0),
 });
 export type Interval = v.InferOutput<typeof intervalSchema>;
 

@@ -6,10 +6,10 @@ import { measureWindows } from '../../evaluation/perplexity';
 import { generate } from '../../evaluation/generate';
 import { createAdapter } from '../../execution/adapter';
 import type { Executor } from '../../execution/executor';
-import { loadModel, type LoadedModel } from '../../execution/loaded-model';
+import { loadModel, streamModel, type ExecutableModel } from '../../execution/loaded-model';
 import { GraphBuilder } from '../../graph/builder';
-import { openCheckpoint } from '../../model/checkpoint';
-import { LINEAR_ROLES } from '../../model/config';
+import { openCheckpoint, type Checkpoint } from '../../model/checkpoint';
+import { LINEAR_ROLES, type ModelConfig } from '../../model/config';
 import { float32, Session } from '../../runtime/session';
 import { UsageError } from '../../support/errors';
 import { Random } from '../../support/random';
@@ -20,14 +20,22 @@ import { benchJobSchema, type BenchJob, type Interval, type Ready } from './job'
 
 /** Rows of the matrix product that stands for the machine's peak. */
 export const GEMM_ROWS = 1024;
+/** Bytes of the operands and the result of that product. */
+export function gemmBytes(config: ModelConfig): number {
+  const out = config.layers[0]?.ffn ?? config.hidden;
+  return 4 * (GEMM_ROWS * config.hidden + config.hidden * out + GEMM_ROWS * out);
+}
+
 /** A product is repeated at least this long, so that the clock's steps do not matter. */
 const GEMM_SECONDS = 0.3;
 /** Range of the random numbers that are multiplied: neither zeros nor anything that overflows. */
 const GEMM_SEED = 1;
 
+type Timed = Pick<Interval, 'seconds' | 'cpuSeconds' | 'amount'>;
+
 /** What one execution gave, and the interval that counts. */
 interface Done {
-  readonly interval: Omit<Interval, 'peakBytes'>;
+  readonly interval: Timed;
   readonly loss: number | null;
   readonly ids: readonly number[];
 }
@@ -37,35 +45,47 @@ export async function serveBench(jobPath: string, io: { readonly input: Readable
   const job = await readJsonFile(jobPath, benchJobSchema);
   const started = clock();
   const source = await openCheckpoint(job.model);
-  const model = await loadModel(source, { signal: io.signal }).finally(() => source.close());
+  try {
+    await serveFrom(source, job, started, io);
+  } finally {
+    await source.close();
+  }
+}
+
+type Io = Parameters<typeof serveBench>[1];
+
+async function serveFrom(source: Checkpoint, job: BenchJob, started: Clock, io: Io): Promise<void> {
+  const model = job.way.streamed ? await streamModel(source) : await loadModel(source, { signal: io.signal });
   await withExecutor(job.threads, async (executor) => {
     const work = workOf(job, executor, model, io.signal);
     const first = await work();
     const say = (answer: Ready | Interval): unknown => io.output.write(`${JSON.stringify(answer)}\n`);
-    say({ secondsToFirst: since(started).seconds, loss: first.loss, ids: [...first.ids] });
+    say({ secondsToFirst: since(started).seconds, loss: first.loss, ids: [...first.ids], bytesRead: source.bytesRead() });
     for await (const request of createInterface({ input: io.input })) {
-      if (request === 'work') say({ ...(await work()).interval, peakBytes: peakBytes() });
-      else if (request === 'gemm') say({ ...(await multiply(model, job.threads)), peakBytes: peakBytes() });
+      const readBefore = source.bytesRead();
+      const tell = (interval: Timed): unknown => say({ ...interval, peakBytes: peakBytes(), bytesRead: source.bytesRead() - readBefore });
+      if (request === 'work') tell((await work()).interval);
+      else if (request === 'gemm') tell(await multiply(model.config, job.threads));
       else throw new UsageError(`A bench is asked for work or gemm, not for "${request}".`);
     }
   });
 }
 
-function workOf(job: BenchJob, executor: Executor, model: LoadedModel, signal: AbortSignal): () => Promise<Done> {
+function workOf(job: BenchJob, executor: Executor, model: ExecutableModel, signal: AbortSignal): () => Promise<Done> {
   switch (job.work) {
     case 'step':
       return stepWork(job, executor, model, signal);
     case 'forward':
-      return () => timed(job, async () => (await measureWindows(executor, model, job.ids, { batch: job.ids.length, signal })).nll);
+      return () => timed(job, async () => (await measureWindows(executor, model, job.ids, { batch: job.way.microBatch, signal })).nll);
     case 'generate':
       return () => generateTimed(job, executor, model, signal);
   }
 }
 
-function stepWork(job: BenchJob, executor: Executor, model: LoadedModel, signal: AbortSignal): () => Promise<Done> {
+function stepWork(job: BenchJob, executor: Executor, model: ExecutableModel, signal: AbortSignal): () => Promise<Done> {
   const { rank, alpha, learningRate } = job.training;
   const adapter = createAdapter(model.config, { rank, alpha, targets: LINEAR_ROLES, random: Random.fromSeed(0) });
-  const trainer = new LoraTrainer(executor, model, adapter, { int8: job.int8 });
+  const trainer = new LoraTrainer(executor, model, adapter, { ...job.way, int8: job.int8 });
   return () => timed(job, async () => (await trainer.step(job.ids, learningRate, { signal })).loss);
 }
 
@@ -77,7 +97,7 @@ async function timed(job: BenchJob, work: () => Promise<number>): Promise<Done> 
 }
 
 /** The interval begins with the first new token, so that reading the prompt does not count. */
-async function generateTimed(job: BenchJob, executor: Executor, model: LoadedModel, signal: AbortSignal): Promise<Done> {
+async function generateTimed(job: BenchJob, executor: Executor, model: ExecutableModel, signal: AbortSignal): Promise<Done> {
   let start: Clock | undefined;
   const { ids } = await generate(executor, model, job.ids[0] ?? [], {
     tokens: job.newTokens, seed: 0, temperature: 0, eosIds: [], signal,
@@ -89,7 +109,7 @@ async function generateTimed(job: BenchJob, executor: Executor, model: LoadedMod
 }
 
 /** Products [1024, C] x [C, F] of the model's own widths through the runtime that everything else runs on. */
-async function multiply({ config }: LoadedModel, threads: number): Promise<Omit<Interval, 'peakBytes'>> {
+async function multiply(config: ModelConfig, threads: number): Promise<Timed> {
   const width = config.hidden;
   const out = config.layers[0]?.ffn ?? width;
   const builder = new GraphBuilder();
