@@ -18,8 +18,9 @@ import { hasRotaryRows, toInterleaved } from '../model/rotary-rows';
 import { globalRoles, layerRoles, type ModelView } from '../model/view';
 import { UnsupportedError } from '../support/errors';
 import { PLAIN_TYPE_BYTES } from '../tensors/elements';
+import { describeRange, type RangeFinding } from '../tensors/range';
 import { elementCount } from '../tensors/shape';
-import type { WriteOptions, WrittenFile } from './written';
+import type { WriteOptions, WrittenModel } from './written';
 
 type GgufMatrixType = 'F16' | 'F32';
 
@@ -40,7 +41,7 @@ export async function writeGgufModel(
   source: Checkpoint,
   path: string,
   options: WriteOptions<GgufMatrixType>,
-): Promise<WrittenFile[]> {
+): Promise<WrittenModel> {
   const { dtype, signal, onProgress } = options;
   await requireFreeTarget(path, options.replace ?? false);
   const target = chooseTarget(view.config);
@@ -55,11 +56,13 @@ export async function writeGgufModel(
     tensors.reduce((sum, { shape, type }) => sum + alignUp(elementCount(shape) * PLAIN_TYPE_BYTES[type], GGUF_ALIGNMENT), 0);
   await requireDiskSpace(path, total);
   await mkdir(dirname(path), { recursive: true });
+  const findings: RangeFinding[] = [];
   const sizeBytes = await writeGguf(path, entries, tensors, {
     signal,
     onBytes: (done) => onProgress?.({ done, total }),
+    onRange: (finding) => findings.push(finding),
   });
-  return [{ path, sizeBytes }];
+  return { files: [{ path, sizeBytes }], notes: describeRange(dtype, findings) };
 }
 
 /** Throws UnsupportedError when a model of this configuration and source's tokenizer cannot be stated in GGUF; writes nothing. */

@@ -1,7 +1,8 @@
 /** What both writers share: a tensor whose values come when their turn comes, and the loop that streams them. */
 import { ShapeError } from '../support/errors';
 import { throwIfCancelled } from '../support/progress';
-import { encodePlain, type WrittenType } from '../tensors/elements';
+import type { WrittenType } from '../tensors/elements';
+import { encodeInRange, hasLosses, noCounts, type RangeFinding } from '../tensors/range';
 import { describeShape, elementCount } from '../tensors/shape';
 import type { WholeFile } from './whole-file';
 
@@ -19,6 +20,8 @@ export interface StreamOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with the file's size so far after each tensor. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
+  /** Called for every tensor of which some values do not survive in the type that they are written in. */
+  readonly onRange?: ((finding: RangeFinding) => void) | undefined;
 }
 
 /** Values are encoded in pieces of this many, so that only one float32 copy of a tensor is in memory. */
@@ -45,10 +48,12 @@ export async function streamTensors(
         { details: { tensor: tensor.name, expected: String(expected), actual: String(values.length) } },
       );
     }
+    const counts = noCounts();
     for (let at = 0; at < values.length; at += CHUNK_ELEMENTS) {
       throwIfCancelled(options.signal);
-      await file.write(encodePlain(tensor.type, values.subarray(at, at + CHUNK_ELEMENTS)));
+      await file.write(encodeInRange(tensor.type, values.subarray(at, at + CHUNK_ELEMENTS), counts));
     }
+    if (hasLosses(counts)) options.onRange?.({ tensor: tensor.name, ...counts });
     await file.write(new Uint8Array(alignUp(file.position, alignment) - file.position));
     options.onBytes?.(file.position);
   }

@@ -82,7 +82,7 @@ async function writeTarget({ model, source, target, path, signal, onProgress }: 
     case 'safetensors':
       return writeSafetensorsModel(model, source, path, { ...options, dtype: target.dtype });
     case 'gguf':
-      return { files: await writeGgufModel(model, source, path, { ...options, dtype: target.dtype }), notes: [] };
+      return writeGgufModel(model, source, path, { ...options, dtype: target.dtype });
   }
 }
 

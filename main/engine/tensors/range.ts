@@ -26,6 +26,11 @@ export function noCounts(): RangeCounts {
   return { overflowed: 0, underflowed: 0, notFinite: 0 };
 }
 
+/** Whether anything was counted. */
+export function hasLosses({ overflowed, underflowed, notFinite }: RangeCounts): boolean {
+  return overflowed + underflowed + notFinite > 0;
+}
+
 /** Largest finite number of each written type, as float32 bits and as bits of the type. */
 const LIMITS = {
   // What rounds to infinity, and what rounds to zero, as float32 bits: half a step beyond the last number, ties to even.

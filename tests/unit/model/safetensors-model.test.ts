@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { open, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeGgufModel } from '../../../main/engine/export/gguf-model';
 import { writeSafetensorsModel } from '../../../main/engine/export/safetensors-model';
 import { openSafetensors } from '../../../main/engine/formats/safetensors/reader';
 import { openCheckpoint } from '../../../main/engine/model/checkpoint';
@@ -57,6 +58,8 @@ describe('A written folder', () => {
         const { notes } = await writeSafetensorsModel(from, source, join(root, place), { dtype: 'F16' });
         expect(notes).toEqual([`32 weights are too large for F16 and were set to its largest number; BF16 or F32 would keep them (in ${name}).`]);
       }
+      // GGUF keeps vectors, such as this norm, in F32.
+      expect((await writeGgufModel(source, source, join(root, 'a.gguf'), { dtype: 'F16' })).notes).toEqual([]);
       expect((await writeSafetensorsModel(source, source, join(root, 'bf16'), { dtype: 'BF16' })).notes).toEqual([]);
       await source.close();
       for (const file of await readdir(join(root, 'rows'))) expect(await readFile(join(root, 'rows', file))).toEqual(await readFile(join(root, 'whole', file)));

@@ -5,7 +5,7 @@
 import { ShapeError } from '../../support/errors';
 import { throwIfCancelled } from '../../support/progress';
 import { PLAIN_TYPE_BYTES, type WrittenType } from '../../tensors/elements';
-import { elementConverter, encodeInRange, noCounts, type ElementConverter, type FloatType, type RangeCounts, type RangeFinding } from '../../tensors/range';
+import { elementConverter, encodeInRange, hasLosses, noCounts, type ElementConverter, type FloatType, type RangeCounts } from '../../tensors/range';
 import { ROWS_CHUNK_BYTES, rowBytes, type RowSource } from '../../tensors/rows';
 import { describeShape, elementCount } from '../../tensors/shape';
 import type { StreamOptions, TensorToWrite } from '../tensor-stream';
@@ -39,8 +39,6 @@ export interface SafetensorsToWrite extends TensorToWrite {
 
 export interface SafetensorsOptions extends StreamOptions {
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Called for every tensor of which some values do not survive in the type that they are written in. */
-  readonly onRange?: ((finding: RangeFinding) => void) | undefined;
 }
 
 /**
@@ -61,7 +59,7 @@ export async function writeSafetensors(
       const rows = tensor.rows?.() ?? null;
       if (rows === null || rowBytes(rows) > ROWS_CHUNK_BYTES || rowBytes(rows) === 0) await writeWhole(file, tensor, counts, options);
       else await writeRows(file, tensor, rows, counts, pass);
-      if (counts.overflowed + counts.underflowed + counts.notFinite > 0) options.onRange?.({ tensor: tensor.name, ...counts });
+      if (hasLosses(counts)) options.onRange?.({ tensor: tensor.name, ...counts });
       options.onBytes?.(file.position);
     }
   });
