@@ -74,6 +74,8 @@ const trainingSchema = v.object({
   learningRate: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   /** `fastest`: recovery lets gradients flow in 8 bits where the processor is good at it; `exact`: float32 throughout. */
   precision: v.optional(v.picklist(['fastest', 'exact']), 'fastest'),
+  /** Probability with which each number that enters LoRA's factors is dropped in a training step. */
+  dropout: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(0.9)), 0),
   batch: v.optional(positiveInteger, 4),
   /** Tokens of a sequence; the first is not predicted, so one alone teaches nothing. */
   length: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(2)), 256),

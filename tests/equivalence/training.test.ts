@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAdapter, type LoraAdapter } from '../../main/engine/execution/adapter';
+import type { LoraAdapter } from '../../main/engine/execution/adapter';
 import { Executor } from '../../main/engine/execution/executor';
 import { streamModel, type LoadedModel } from '../../main/engine/execution/loaded-model';
 import { computeLogits } from '../../main/engine/evaluation/logits';
 import { openCheckpoint } from '../../main/engine/model/checkpoint';
-import { LINEAR_ROLES } from '../../main/engine/model/config';
-import { Random } from '../../main/engine/support/random';
-import { flattenFactors, flattenGradients, LoraGradients, type BatchGradients } from '../../main/engine/training/lora-gradients';
+import { flattenFactors, flattenGradients, LoraGradients } from '../../main/engine/training/lora-gradients';
 import { LoraTrainer } from '../../main/engine/training/trainer';
+import { expectSame, filledAdapter, flatCopy, relativeDistance } from '../support/compare-gradients';
 import { EXAMPLE_MODEL, loadExample } from '../support/example-model';
 
 const text = (start: number, length: number): number[] => Array.from({ length }, (_, at) => 259 + ((start * 31 + at * at * 7 + at) % 240));
@@ -21,34 +20,7 @@ describe('training computes the same', () => {
   });
   afterAll(() => executor.dispose());
 
-  /** Factors that are not zero, so that every gradient counts. */
-  function makeAdapter(): LoraAdapter {
-    const random = Random.fromSeed(3);
-    const adapter = createAdapter(model.config, { rank: 2, alpha: 4, targets: LINEAR_ROLES, random });
-    for (const values of flattenFactors(adapter)) for (let at = 0; at < values.length; at++) values[at] = 0.05 * random.nextNormal();
-    return adapter;
-  }
-
-  const flat = (adapter: LoraAdapter, gradients: BatchGradients): Float32Array[] =>
-    flattenGradients(adapter, gradients).map((values) => values.slice());
-
-  /** Relative L2 distance. */
-  function distance(actual: readonly Float32Array[], expected: readonly Float32Array[]): number {
-    let [difference, square] = [0, 0];
-    expected.forEach((values, index) => {
-      values.forEach((value, at) => {
-        difference += (value - (actual[index]?.[at] ?? Number.NaN)) ** 2;
-        square += value * value;
-      });
-    });
-    return Math.sqrt(difference / square);
-  }
-
-  /** Float32 sums in another order differ by some 1e-6. */
-  function expectSame(actual: readonly Float32Array[], expected: readonly Float32Array[]): void {
-    const apart = distance(actual, expected);
-    expect(apart <= 2e-5, `differs by ${apart}`).toBe(true);
-  }
+  const makeAdapter = (): LoraAdapter => filledAdapter(model.config);
 
   it('with activations saved and computed again', async () => {
     const adapter = makeAdapter();
@@ -56,18 +28,18 @@ describe('training computes the same', () => {
     const saved = await new LoraGradients(executor, model, adapter).compute(batch);
     const again = await new LoraGradients(executor, model, adapter, { recompute: true }).compute(batch);
     expect(again.loss).toBeCloseTo(saved.loss, 6);
-    expectSame(flat(adapter, again), flat(adapter, saved));
+    expectSame(flatCopy(adapter, again), flatCopy(adapter, saved));
   });
 
   it('with gradients that flow back in 8 bits, but for their rounding', async () => {
     const adapter = makeAdapter();
     const batch = [text(1, 128), text(2, 128)];
     const exact = await new LoraGradients(executor, model, adapter).compute(batch);
-    const expected = flat(adapter, exact);
+    const expected = flatCopy(adapter, exact);
     for (const recompute of [false, true]) {
       const rounded = await new LoraGradients(executor, model, adapter, { int8: true, recompute }).compute(batch);
       expect(rounded.loss).toBeCloseTo(exact.loss, 6);
-      const apart = distance(flat(adapter, rounded), expected);
+      const apart = relativeDistance(flatCopy(adapter, rounded), expected);
       expect(apart > 1e-4 && apart < 0.08, `differs by ${apart}`).toBe(true);
     }
   });
@@ -77,7 +49,7 @@ describe('training computes the same', () => {
     const rows = [text(1, 40), text(2, 128), text(3, 7)];
     const gradients = new LoraGradients(executor, model, adapter);
     const together = await gradients.compute(rows);
-    const all = flat(adapter, together);
+    const all = flatCopy(adapter, together);
     const sums = all.map((values) => new Float32Array(values.length));
     for (const row of rows) {
       const alone = await gradients.compute([row]);
@@ -97,12 +69,12 @@ describe('training computes the same', () => {
     const documents = [[...text(1, 50), separator], [...text(2, 30), separator], [...text(3, 46), separator]];
     const gradients = new LoraGradients(executor, model, adapter);
     const packed = await gradients.compute([documents.flat()], { separatorId: separator });
-    const kept = flat(adapter, packed);
+    const kept = flatCopy(adapter, packed);
     const apart = await gradients.compute(documents, { separatorId: separator });
     expect(documents.flat()).toHaveLength(129);
     expect(packed.predicted).toBe(apart.predicted);
     expect(packed.loss).toBeCloseTo(apart.loss, 5);
-    expectSame(flat(adapter, apart), kept);
+    expectSame(flatCopy(adapter, apart), kept);
   });
 
   it('with a batch at once and added up from smaller ones', async () => {
@@ -119,11 +91,11 @@ describe('training computes the same', () => {
   it('with layers read from the file each time as with all in memory', async () => {
     const adapter = makeAdapter();
     const batch = [text(1, 40)];
-    const expected = flat(adapter, await new LoraGradients(executor, model, adapter).compute(batch));
+    const expected = flatCopy(adapter, await new LoraGradients(executor, model, adapter).compute(batch));
     const checkpoint = await openCheckpoint(EXAMPLE_MODEL);
     try {
       const streamed = await streamModel(checkpoint);
-      expectSame(flat(adapter, await new LoraGradients(executor, streamed, adapter, { recompute: true }).compute(batch)), expected);
+      expectSame(flatCopy(adapter, await new LoraGradients(executor, streamed, adapter, { recompute: true }).compute(batch)), expected);
       expectSame([await computeLogits(executor, streamed, text(5, 9))], [await computeLogits(executor, model, text(5, 9))]);
     } finally {
       await checkpoint.close();

@@ -10,3 +10,10 @@ it.each([
   const worst = await compareTraining(EXAMPLE_MODEL, path.join(import.meta.dirname, 'data', `${golden}.safetensors`));
   expect(worst.loss).toBeLessThan(1e-4);
 });
+
+it.each([false, true])('applies given masks of dropout to what enters the factors as PyTorch does (recompute: %s)', async (recompute) => {
+  const golden = path.join(import.meta.dirname, 'data', 'training-dropout.safetensors');
+  const worst = await compareTraining(EXAMPLE_MODEL, golden, { recompute });
+  expect(worst.loss).toBeLessThan(1e-5);
+  expect(worst.gradient).toBeLessThan(1e-4);
+});

@@ -1,25 +1,28 @@
 /** Repeats a golden LoRA training (tests/golden/make_training.py) with our engine and compares every step. */
 import { expect } from 'vitest';
 import type { LoraAdapter, LoraFactors } from '../../main/engine/execution/adapter';
+import { INPUT_OF, type LinearInput } from '../../main/engine/execution/block-graph';
 import { Executor } from '../../main/engine/execution/executor';
 import { loadModel } from '../../main/engine/execution/loaded-model';
 import { openSafetensors } from '../../main/engine/formats/safetensors/reader';
 import { openCheckpoint } from '../../main/engine/model/checkpoint';
 import { LINEAR_ROLES, type LinearRole } from '../../main/engine/model/config';
+import { float32, type RuntimeTensor } from '../../main/engine/runtime/session';
 import { Adam } from '../../main/engine/training/adam';
-import { flattenFactors, flattenGradients, LoraGradients, type BatchGradients } from '../../main/engine/training/lora-gradients';
+import type { DropoutSource } from '../../main/engine/training/dropout';
+import { flattenFactors, flattenGradients, LoraGradients, type BatchGradients, type GradientWay } from '../../main/engine/training/lora-gradients';
 
 /** The bars: losses relative, gradients relative to the norm of all of them together. */
 const LOSS_RTOL = 1e-4;
 const GRADIENT_RTOL = 1e-3;
 
-/** Fails where a loss or gradient differs; returns the largest differences found. */
-export async function compareTraining(modelPath: string, goldenPath: string): Promise<{ loss: number; gradient: number }> {
+/** Fails where a loss or gradient, computed in the given way, differs; returns the largest differences found. */
+export async function compareTraining(modelPath: string, goldenPath: string, way: GradientWay = {}): Promise<{ loss: number; gradient: number }> {
   const golden = await openSafetensors(goldenPath);
   const checkpoint = await openCheckpoint(modelPath);
   const executor = await Executor.create({ threads: 2 });
   try {
-    const read = async (name: string): Promise<{ shape: readonly number[]; data: Float32Array }> => {
+    const read: Read = async (name) => {
       const handle = golden.tensors.get(name);
       if (handle === undefined) throw new Error(`the golden has no ${name}`);
       return { shape: handle.shape, data: await handle.readFloat32() };
@@ -38,7 +41,9 @@ export async function compareTraining(modelPath: string, goldenPath: string): Pr
     const ids = await read('ids');
     const [steps = 0, batch = 0, length = 0] = ids.shape;
     const losses = (await read('losses')).data;
-    const gradients = new LoraGradients(executor, model, adapter);
+    const masks = setting('dropout') > 0 ? await readMasks(steps, model.layers.length, read) : [];
+    const dropout: DropoutSource = { draw: () => masks.shift() ?? [] };
+    const gradients = new LoraGradients(executor, model, adapter, { ...way, ...(masks.length > 0 && { dropout }) });
     const adam = new Adam(flattenFactors(adapter));
     let [worstLoss, worstGradient] = [0, 0];
     for (let step = 0; step < steps; step++) {
@@ -58,10 +63,31 @@ export async function compareTraining(modelPath: string, goldenPath: string): Pr
   }
 }
 
+/** A tensor of the golden by its name. */
+type Read = (name: string) => Promise<{ readonly shape: readonly number[]; readonly data: Float32Array }>;
+
+/** Masks of dropout by step and layer. */
+async function readMasks(steps: number, layers: number, read: Read): Promise<Map<LinearInput, RuntimeTensor>[][]> {
+  const all: Map<LinearInput, RuntimeTensor>[][] = [];
+  for (let step = 0; step < steps; step++) {
+    const ofStep: Map<LinearInput, RuntimeTensor>[] = [];
+    for (let layer = 0; layer < layers; layer++) {
+      const masks = new Map<LinearInput, RuntimeTensor>();
+      for (const input of new Set(Object.values(INPUT_OF))) {
+        const { data, shape } = await read(`mask.${step}.${layer}.${input}`);
+        masks.set(input, float32(data, shape));
+      }
+      ofStep.push(masks);
+    }
+    all.push(ofStep);
+  }
+  return all;
+}
+
 async function gradientDistance(
   result: BatchGradients,
   step: number,
-  read: (name: string) => Promise<{ data: Float32Array }>,
+  read: Read,
 ): Promise<number> {
   let [difference, square] = [0, 0];
   for (const [layer, roles] of result.layers.entries()) {

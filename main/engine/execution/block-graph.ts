@@ -17,7 +17,7 @@ export interface BlockSpec {
   readonly rmsEpsilon: number;
   readonly biases: ReadonlySet<LinearRole>;
   /** LoRA beside these linears, its product scaled by `scale` = alpha / rank; null for none. */
-  readonly lora: { readonly scale: number; readonly targets: readonly LinearRole[] } | null;
+  readonly lora: LoraSpec | null;
   /** Tokens of a sequence where known when the graph is made, which makes attention cheaper; else the symbol T. */
   readonly length: number | null;
   /** Whether each sequence has a mask of its own, to keep documents apart. */
@@ -25,6 +25,21 @@ export interface BlockSpec {
   /** Inputs that multiply each feed-forward channel and each key/value group, for masks and their gradients. */
   readonly gates: boolean;
 }
+
+export interface LoraSpec {
+  readonly scale: number;
+  readonly targets: readonly LinearRole[];
+  /** Whether what enters the factors (not the linears) is multiplied by a mask; linears with one input share its mask. */
+  readonly dropout: boolean;
+}
+
+/** The four tensors that enter linears: what attention and feed-forward start from, and what they hand to o and down. */
+export type LinearInput = 'attention.in' | 'attention.out' | 'mlp.in' | 'mlp.out';
+
+/** What enters each linear. */
+export const INPUT_OF: Readonly<Record<LinearRole, LinearInput>> = {
+  q: 'attention.in', k: 'attention.in', v: 'attention.in', o: 'attention.out', gate: 'mlp.in', up: 'mlp.in', down: 'mlp.out',
+};
 
 /** Sizes of a block: numbers when tracing, symbols when the graph is shared between layers. */
 export interface BlockDims {
@@ -71,6 +86,11 @@ export function loraName(role: LinearRole, factor: 'a' | 'b'): string {
   return `${role}.lora.${factor}`;
 }
 
+/** Name of the graph input that masks what enters LoRA's factors, of the shape of that tensor. */
+export function dropoutName(input: LinearInput): string {
+  return `${input}.dropout`;
+}
+
 export const MLP_GATE = 'mlp.gate';
 export const ATTENTION_GATE = 'attention.gate';
 
@@ -109,6 +129,14 @@ export function buildBlock(
     return value;
   };
 
+  const masked = new Map<LinearInput, Value>();
+  const withDropout = (role: LinearRole, input: Value, width: Dim): Value => {
+    if (spec.lora?.dropout !== true) return input;
+    const place = INPUT_OF[role];
+    const value = masked.get(place) ?? builder.multiply(input, builder.input(prefix + dropoutName(place), [multiplyDims(B, T), width]));
+    masked.set(place, value);
+    return value;
+  };
   const linear = (role: LinearRole, input: Value, out: Dim, width: Dim): Value => {
     const weight = builder.input(prefix + role, [out, width]);
     const bias = spec.biases.has(role) ? { added: builder.input(`${prefix}${role}.bias`, [out]) } : {};
@@ -116,7 +144,7 @@ export function buildBlock(
     if (spec.lora?.targets.includes(role) !== true) return base;
     const a = builder.input(prefix + loraName(role, 'a'), [dims.rank, width]);
     const b = builder.input(prefix + loraName(role, 'b'), [out, dims.rank]);
-    const inner = save(builder.gemm(input, a, { transposeRight: true, name: `${prefix}${role}.lora.inner` }));
+    const inner = save(builder.gemm(withDropout(role, input, width), a, { transposeRight: true, name: `${prefix}${role}.lora.inner` }));
     return builder.gemm(inner, b, { transposeRight: true, alpha: spec.lora.scale, added: base, name: `${prefix}${role}.lora.out` });
   };
   const norm = (role: 'attentionNorm' | 'mlpNorm', input: Value): Value =>

@@ -7,7 +7,7 @@ import type { Graph } from '../graph/graph';
 import type { ModelConfig } from '../model/config';
 import type { LoraAdapter } from './adapter';
 import { queryBlock } from './attention';
-import { ATTENTION_GATE, loraName, MLP_GATE, type BlockSpec } from './block-graph';
+import { ATTENTION_GATE, dropoutName, loraName, MLP_GATE, type BlockSpec, type LinearInput } from './block-graph';
 import { cachedGraph, forwardGraph, headGraphs, int8ColumnsGraph, partGraphs, trainingGraphs, type HeadGraphs, type PartGraphs, type TrainingGraphs } from './graphs';
 import { globalTensor, headTensor, readLayer, type ExecutableModel } from './loaded-model';
 import { InternalError } from '../support/errors';
@@ -36,6 +36,8 @@ export interface KeyValueCache {
 export interface BlockOptions {
   readonly adapter?: LoraAdapter;
   readonly gates?: LayerGates;
+  /** Multipliers of what enters the adapter's factors, [B*T, width] each, while training. */
+  readonly dropout?: ReadonlyMap<LinearInput, RuntimeTensor>;
   /** Mask [B, 1, 1, T, T] that keeps the documents of a sequence apart; without it, the causal mask. */
   readonly documents?: RuntimeTensor;
 }
@@ -185,6 +187,7 @@ export class Executor {
     for (const [role, { a, b }] of options.adapter?.layers[layer] ?? []) {
       feeds.set(loraName(role, 'a'), float32(a.data, a.shape)).set(loraName(role, 'b'), float32(b.data, b.shape));
     }
+    for (const [input, mask] of options.dropout ?? []) feeds.set(dropoutName(input), mask);
     if (options.gates !== undefined) {
       feeds.set(ATTENTION_GATE, float32(options.gates.attention, [loaded.shape.kvHeads, 1, 1, 1]));
       feeds.set(MLP_GATE, float32(options.gates.mlp, [loaded.shape.ffn]));
@@ -309,7 +312,7 @@ export function blockSpec(config: ModelConfig, options: BlockOptions, length: nu
     headsPerGroup: first === undefined ? 1 : first.heads / first.kvHeads,
     rmsEpsilon: config.rmsEpsilon,
     biases: config.biases,
-    lora: adapter === undefined ? null : { scale: adapter.scale, targets: adapter.targets },
+    lora: adapter === undefined ? null : { scale: adapter.scale, targets: adapter.targets, dropout: options.dropout !== undefined },
     length: length !== null && queryBlock(length) !== null ? length : null,
     documents: options.documents !== undefined,
     gates: options.gates !== undefined,

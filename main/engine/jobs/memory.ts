@@ -7,6 +7,7 @@ import { forwardGraph, headGraphs, trainingGraphs } from '../execution/graphs';
 import { peakLiveBytes, valueBytes, type Bindings } from '../graph/cost';
 import type { Value } from '../graph/graph';
 import { countLinearParameters, countParameters, LINEAR_ROLES, linearShape, type LayerShape, type ModelConfig } from '../model/config';
+import { dropoutPoolLength } from '../training/dropout';
 
 /** What decides about memory besides the model. */
 export interface TrainingShape {
@@ -18,6 +19,8 @@ export interface TrainingShape {
   readonly gates?: boolean;
   /** Whether documents of one sequence are kept apart by masks of their own. */
   readonly documents?: boolean;
+  /** Whether what enters LoRA's factors is masked. */
+  readonly dropout?: boolean;
   /** Whether blocks are computed again in the backward pass instead of their inner values being saved. */
   readonly recompute?: boolean;
   /** Whether layers are read from the file each time. */
@@ -36,7 +39,7 @@ export interface TrainingMemory {
   readonly adapter: number;
   /** What each session holds for inner values: at its peak once, then for good. */
   readonly sessions: number;
-  /** Masks, the head's results, and gradients on their way down. */
+  /** Masks, of dropout too, the head's results, and gradients on their way down. */
   readonly shared: number;
 }
 
@@ -48,9 +51,10 @@ const FLOAT = 4;
 
 /** Estimates the peak of a process that trains LoRA on all linears. */
 export function estimateTraining(config: ModelConfig, shape: TrainingShape): TrainingMemory {
-  const { rank, batch, length, gates = false, documents = false, recompute = false, streamed = false } = shape;
+  const { rank, batch, length, gates = false, documents = false, dropout = false, recompute = false, streamed = false } = shape;
   const options: BlockOptions = {
     adapter: { rank, scale: 1, targets: LINEAR_ROLES, layers: [] },
+    ...(dropout ? { dropout: new Map() } : {}),
     ...(gates ? { gates: { attention: new Float32Array(0), mlp: new Float32Array(0) } } : {}),
   };
   const spec = { ...blockSpec(config, options, length), documents };
@@ -80,7 +84,7 @@ export function estimateTraining(config: ModelConfig, shape: TrainingShape): Tra
     adapter: sum('gradients') + 3 * sum('factors'),
     sessions: POOL_SLACK * (most('forward') + most('backward') + headPeak(config, rows)),
     // The head's gradient and the two that alternate below it; what one step leaves is collected during the next.
-    shared: 4 * hidden + FLOAT * length * length * (documents ? batch : 1),
+    shared: 4 * hidden + FLOAT * length * length * (documents ? batch : 1) + (dropout ? FLOAT * dropoutPoolLength(config, rows) : 0),
   };
 }
 

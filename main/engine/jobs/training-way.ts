@@ -55,9 +55,9 @@ function chooseWay(batch: number, availableBytes: number, estimate: (way: Omit<T
  * that is not with whole batches and saved activations.
  */
 export function estimatePeakBytes(config: ModelConfig, recipe: Recipe, way: Partial<TrainingShape> = {}): number {
-  const { rank, batch } = recipe.training;
+  const { rank, batch, dropout } = recipe.training;
   const length = Math.min(recipe.training.length, config.maxPositions);
-  const train = (changes: Partial<TrainingShape>): TrainingMemory => estimateTraining(config, { rank, batch, length, ...way, ...changes });
+  const train = (changes: Partial<TrainingShape>): TrainingMemory => estimateTraining(config, { rank, batch, length, dropout: dropout > 0, ...way, ...changes });
   // Scoring takes one sequence at a time; knowledge analysis keeps what enters each layer.
   const scoring = train({ batch: 1, gates: true });
   const { streamed = false } = way;

@@ -11,6 +11,7 @@ import type { Graph } from '../graph/graph';
 import type { LinearRole } from '../model/config';
 import { float32, float32Data, type RuntimeTensor } from '../runtime/session';
 import { breathe } from '../support/progress';
+import type { DropoutSource } from './dropout';
 import { INT8_WEIGHTS, Int8Weights } from './int8-weights';
 import { layOutBatch, meanLosses } from './batch-layout';
 
@@ -38,12 +39,14 @@ export interface GradientOptions {
   readonly signal?: AbortSignal;
 }
 
-/** How gradients are computed: all ways give the same but for rounding. */
+/** How gradients are computed: but for dropout, all ways give the same apart from rounding. */
 export interface GradientWay {
   /** Saves nothing but each block's input: far less memory for about a third more time. */
   readonly recompute?: boolean;
   /** Lets gradients flow back through the weights in 8 bits; the weights must then stay as they are. */
   readonly int8?: boolean;
+  /** Where the masks of LoRA's dropout come from; without it nothing is dropped. */
+  readonly dropout?: DropoutSource;
 }
 
 export class LoraGradients {
@@ -67,9 +70,10 @@ export class LoraGradients {
     const { executor, model } = this;
     const { ids, labels, weights, shape, predicted, documents } = layOutBatch(sequences, options.separatorId);
     const depth = model.config.layers.length;
+    const masks = this.way.dropout?.draw(model.config, ids.length);
     const optionsOf = (layer: number): BlockOptions & { adapter: LoraAdapter } => {
-      const gates = options.gates?.[layer];
-      return { adapter: this.adapter, ...(gates && { gates }), ...(documents && { documents }) };
+      const [gates, dropout] = [options.gates?.[layer], masks?.[layer]];
+      return { adapter: this.adapter, ...(gates && { gates }), ...(dropout && { dropout }), ...(documents && { documents }) };
     };
     const { recompute = false } = this.way;
     const block = await executor.trainingBlock(model, shape, optionsOf(0), { recompute, ...(this.int8 && { int8Weights: INT8_WEIGHTS }) });

@@ -7,7 +7,7 @@ import { executionOrder, writingOrder } from '../../../main/engine/graph/order';
 import { LINEAR_ROLES } from '../../../main/engine/model/config';
 
 const { backward } = trainingGraphs({
-  headDim: 8, headsPerGroup: 2, rmsEpsilon: 1e-5, biases: new Set(), lora: { scale: 1, targets: LINEAR_ROLES }, length: null, documents: false, gates: true,
+  headDim: 8, headsPerGroup: 2, rmsEpsilon: 1e-5, biases: new Set(), lora: { scale: 1, targets: LINEAR_ROLES, dropout: false }, length: null, documents: false, gates: true,
 });
 
 function isTopological(graph: Graph, nodes: readonly Node[]): boolean {

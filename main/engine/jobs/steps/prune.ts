@@ -13,7 +13,7 @@ import { firstTarget } from '../estimate';
 import { planWidths } from '../size';
 import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '../step';
-import { blockLength, createSampler, drawRows, learningRateFor, measureSources, readSources, stepBudget, withStageModel, withWorkingModel } from './shared';
+import { blockLength, createSampler, drawRows, dropoutFor, learningRateFor, measureSources, readSources, stepBudget, withStageModel, withWorkingModel } from './shared';
 import { ANALYSIS_FILE, analysisSchema, PLAN_FILE, PRUNED_MEASURE_FILE } from './stage-files';
 import { saveStageModel } from './stage-model';
 
@@ -47,7 +47,7 @@ export const pruneStep: Step = {
           warmupSteps: steps.warmup,
           pruningSteps: steps.pruning,
           learningRate: learningRateFor(recipe, model.config.hidden),
-          trainer: way,
+          trainer: { ...way, ...dropoutFor(recipe, recipe.seed + 4) },
           nextBatch: () => drawRows(sampler, recipe.training.batch),
           signal,
           onStep: ({ done, total, loss }) => {

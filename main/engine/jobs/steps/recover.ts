@@ -8,7 +8,7 @@ import { Random } from '../../support/random';
 import { int8Pays } from '../int8-probe';
 import { withExecutor } from '../use-model';
 import type { Step } from '../step';
-import { blockLength, createSampler, drawRows, learningRateFor, readSources, stepBudget, withStageModel } from './shared';
+import { blockLength, createSampler, drawRows, dropoutFor, learningRateFor, readSources, stepBudget, withStageModel } from './shared';
 import { measureSchema, VALIDATION_FILE } from './stage-files';
 import { saveStageModel } from './stage-model';
 
@@ -40,7 +40,7 @@ export const recoverStep: Step = {
             steps,
             // Here, other than while pruning, the weights stay as they are, and their 8-bit copies true. Those copies take
             // memory themselves, so not where the weights are too many.
-            trainer: { ...way, int8: !way.streamed && recipe.training.precision === 'fastest' && (await int8Pays()) },
+            trainer: { ...way, ...dropoutFor(recipe, recipe.seed + 5), int8: !way.streamed && recipe.training.precision === 'fastest' && (await int8Pays()) },
             learningRate: learningRateFor(recipe, model.config.hidden),
             signal,
             nextBatch: (shares) => {

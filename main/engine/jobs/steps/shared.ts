@@ -8,7 +8,10 @@ import { measureWindows } from '../../evaluation/perplexity';
 import { openCheckpoint, type Checkpoint } from '../../model/checkpoint';
 import type { ModelConfig } from '../../model/config';
 import type { ModelView } from '../../model/view';
+import { Random } from '../../support/random';
 import type { OnProgress } from '../../support/progress';
+import { LoraDropout } from '../../training/dropout';
+import type { TrainerOptions } from '../../training/trainer';
 import { reachableMemoryBytes } from '../machine';
 import type { RunContext } from '../step';
 import { chooseTrainingWay, type TrainingWay } from '../training-way';
@@ -159,4 +162,9 @@ export function createSampler(sources: readonly BlockSource[], seed: number): Ba
 export function drawRows(sampler: BatchSampler, batch: number): Int32Array[] {
   const { ids, length } = sampler.next(batch);
   return Array.from({ length: batch }, (_, row) => ids.subarray(row * length, (row + 1) * length));
+}
+
+/** The recipe's dropout as a trainer wants it; the same seed drops the same. */
+export function dropoutFor({ training }: Recipe, seed: number): Pick<TrainerOptions, 'dropout'> {
+  return training.dropout === 0 ? {} : { dropout: new LoraDropout(training.dropout, Random.fromSeed(seed)) };
 }

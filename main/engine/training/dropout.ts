@@ -1,0 +1,65 @@
+/**
+ * Dropout for LoRA (Srivastava et al., JMLR 15, 2014; PEFT's `lora_dropout`): of what enters the factors, and them
+ * alone, each number is set to zero with a probability p, and the others are multiplied by 1 / (1 - p). Masks are
+ * windows into one pool of random multipliers, which makes them nearly free.
+ */
+import { INPUT_OF, type LinearInput } from '../execution/block-graph';
+import { LINEAR_ROLES, linearShape, type ModelConfig } from '../model/config';
+import { float32, type RuntimeTensor } from '../runtime/session';
+import type { Random } from '../support/random';
+
+/** One layer's masks, [N, width] each. Valid until the next are drawn. */
+export type LayerDropout = ReadonlyMap<LinearInput, RuntimeTensor>;
+
+/** Gives the masks of one pass over `rows` tokens (padding included), for each layer. */
+export interface DropoutSource {
+  draw(config: ModelConfig, rows: number): readonly LayerDropout[];
+}
+
+/** Passes that share a pool, at windows drawn anew: making one takes about as long as a thousandth of a pass. */
+const PASSES_PER_POOL = 8;
+/** Numbers at which a window may start, at most: bounds the pool to the largest mask and 16 MB. */
+const MOST_STARTS = 2 ** 22;
+
+export class LoraDropout implements DropoutSource {
+  private pool = new Float32Array(0);
+  private passesLeft = 0;
+
+  /** `probability` in [0, 1) of a number to be dropped. Equal seeds and shapes give equal masks. */
+  constructor(
+    private readonly probability: number,
+    private readonly random: Random,
+  ) {}
+
+  draw(config: ModelConfig, rows: number): LayerDropout[] {
+    const shapes = config.layers.map((layer) => new Map(LINEAR_ROLES.map((role) => [INPUT_OF[role], [rows, linearShape(config, layer, role)[1]]])));
+    const size = dropoutPoolLength(config, rows);
+    if (this.passesLeft === 0 || this.pool.length < size) this.refill(size);
+    this.passesLeft--;
+    return shapes.map((layer) => new Map([...layer].map(([input, shape]) => [input, this.window(shape)])));
+  }
+
+  private window(shape: readonly number[]): RuntimeTensor {
+    const count = countOf(shape);
+    const start = this.random.nextInteger(this.pool.length - count + 1);
+    return float32(this.pool.subarray(start, start + count), shape);
+  }
+
+  private refill(size: number): void {
+    if (this.pool.length < size) this.pool = new Float32Array(size);
+    const limit = this.probability * 2 ** 32;
+    const kept = 1 / (1 - this.probability);
+    for (let at = 0; at < this.pool.length; at++) this.pool[at] = this.random.nextUint32() < limit ? 0 : kept;
+    this.passesLeft = PASSES_PER_POOL;
+  }
+}
+
+/** Numbers in the pool for passes over `rows` tokens: the largest mask, and as many starts again up to a limit. */
+export function dropoutPoolLength(config: ModelConfig, rows: number): number {
+  const widest = Math.max(0, ...config.layers.flatMap((layer) => LINEAR_ROLES.map((role) => linearShape(config, layer, role)[1])));
+  return rows * widest + Math.min(rows * widest, MOST_STARTS);
+}
+
+function countOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
