@@ -10,7 +10,13 @@ import gguf
 import numpy as np
 
 BLOCKS = 24
-TYPES = ["Q8_0", "Q4_0", "Q4_1", "F16", "BF16"]
+# Each type with the positions of its 16-bit scales and minimums in a block.
+TYPES = {
+    "Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q2_K": [80, 82], "Q3_K": [108],
+    "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "IQ4_NL": [0], "IQ4_XS": [0], "F16": [], "BF16": [],
+}
+# Float16 of every kind: zeros, the least and largest numbers, subnormals.
+EXTREMES = np.array([0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x0400, 0x7BFF, 0xFBFF], dtype=np.uint16)
 
 
 def base64_of(array):
@@ -20,17 +26,19 @@ def base64_of(array):
 def main():
     random = np.random.default_rng(7)
     cases = []
-    for name in TYPES:
+    for name, scales_at in TYPES.items():
         kind = gguf.GGMLQuantizationType[name]
         elements, block_bytes = gguf.GGML_QUANT_SIZES[kind]
         count = BLOCKS if elements > 1 else BLOCKS * 32
         raw = random.integers(0, 256, size=(1, count * block_bytes), dtype=np.uint8)
         if elements > 1:
-            # Random bits make scales of any size and NaN; ordinary ones in half of the blocks, all kinds in the rest.
+            # Ordinary scales in half of the blocks, extreme ones in a third; random bits, NaN too, in the rest.
             rows = raw.reshape(count, block_bytes)
-            scales = random.normal(0, 0.05, size=(count // 2, 2)).astype(np.float16)
-            used = 4 if name == "Q4_1" else 2
-            rows[: count // 2, :used] = scales.view(np.uint8).reshape(count // 2, 4)[:, :used]
+            for place in scales_at:
+                scales = random.normal(0, 0.05, size=count // 2).astype(np.float16)
+                rows[: count // 2, place : place + 2] = scales.view(np.uint8).reshape(-1, 2)
+                extremes = random.permutation(EXTREMES)
+                rows[count // 2 : count // 2 + 8, place : place + 2] = extremes.view(np.uint8).reshape(-1, 2)
         with np.errstate(all="ignore"):
             values = gguf.quants.dequantize(raw, kind).astype(np.float32)
         cases.append({"type": name, "blocks": base64_of(raw), "values": base64_of(values)})

@@ -3,8 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { inferEntry } from '../formats/gguf/value-writer';
 import type { GgufEntry, GgufValue } from '../formats/gguf/types';
-import { GGUF_ALIGNMENT, encodeGgufHeader, writeGguf, type GgufTensorToWrite } from '../formats/gguf/writer';
-import { alignUp } from '../formats/tensor-stream';
+import { encodeGgufHeader, ggufTensorBytes, writeGguf, type GgufTensorToWrite } from '../formats/gguf/writer';
 import { requireDiskSpace, requireFreeTarget } from '../formats/whole-file';
 import { ggufTokenizerEntries } from '../model/carried-tokenizer';
 import type { Checkpoint } from '../model/checkpoint';
@@ -17,15 +16,12 @@ import { frequencyFactors, ggufYarn, uniformFactor } from '../model/rope';
 import { hasRotaryRows, toInterleaved } from '../model/rotary-rows';
 import { globalRoles, layerRoles, type ModelView } from '../model/view';
 import { UnsupportedError } from '../support/errors';
-import { PLAIN_TYPE_BYTES } from '../tensors/elements';
 import { describeRange, type RangeFinding } from '../tensors/range';
-import { elementCount } from '../tensors/shape';
+import { describeFallbacks, fileTypeNumber, globalType, isQuantised, layerType, type GgufFileType } from './gguf-types';
 import type { WriteOptions, WrittenModel } from './written';
 
-type GgufMatrixType = 'F16' | 'F32';
-
-/** Numbers of `general.file_type` (llama.h, enum llama_ftype). */
-const FILE_TYPES: Readonly<Record<GgufMatrixType, number>> = { F32: 0, F16: 1 };
+/** Form of the block types; it has not changed since 2023 (ggml.h, GGML_QNT_VERSION). */
+const QUANTIZATION_VERSION = 2;
 /** Entries of a source that describe its file instead of the model. */
 const FILE_ENTRIES = new Set([
   'general.architecture', 'general.file_type', 'general.quantization_version', 'general.size_label', 'general.alignment',
@@ -33,14 +29,15 @@ const FILE_ENTRIES = new Set([
 
 /**
  * Writes `view` into the file `path`, whole or not at all; tokenizer and descriptions come from `source`. Matrices
- * take `dtype`, vectors stay F32. Throws UnsupportedError for what the format cannot state, ResourceError for a full
- * disk, UsageError if there is something at `path`, CancelledError.
+ * take the types of the file type `dtype`, vectors stay F32; matrices that had to get another type are told in the notes.
+ * Throws UnsupportedError for what the format cannot state, ResourceError for a full disk, UsageError if there is
+ * something at `path`, CancelledError.
  */
 export async function writeGgufModel(
   view: ModelView,
   source: Checkpoint,
   path: string,
-  options: WriteOptions<GgufMatrixType>,
+  options: WriteOptions<GgufFileType>,
 ): Promise<WrittenModel> {
   const { dtype, signal, onProgress } = options;
   await requireFreeTarget(path, options.replace ?? false);
@@ -53,7 +50,7 @@ export async function writeGgufModel(
   const tensors = planTensors(view, target.family, dtype);
   const total =
     encodeGgufHeader(entries, tensors).byteLength +
-    tensors.reduce((sum, { shape, type }) => sum + alignUp(elementCount(shape) * PLAIN_TYPE_BYTES[type], GGUF_ALIGNMENT), 0);
+    tensors.reduce((sum, tensor) => sum + ggufTensorBytes(tensor), 0);
   await requireDiskSpace(path, total);
   await mkdir(dirname(path), { recursive: true });
   const findings: RangeFinding[] = [];
@@ -62,7 +59,9 @@ export async function writeGgufModel(
     onBytes: (done) => onProgress?.({ done, total }),
     onRange: (finding) => findings.push(finding),
   });
-  return { files: [{ path, sizeBytes }], notes: describeRange(dtype, findings) };
+  // Only types whose elements stand alone lose values: F16 and BF16, F16 also where nothing else fits.
+  const range = describeRange(dtype === 'BF16' || dtype === 'F32' ? dtype : 'F16', findings);
+  return { files: [{ path, sizeBytes }], notes: [...describeFallbacks(view.config, dtype), ...range] };
 }
 
 /** Throws UnsupportedError when a model of this configuration and source's tokenizer cannot be stated in GGUF; writes nothing. */
@@ -99,7 +98,7 @@ function chooseTarget(config: ModelConfig): Target {
 function describeGeneral(
   source: Checkpoint,
   architecture: string,
-  dtype: GgufMatrixType,
+  dtype: GgufFileType,
 ): ReadonlyMap<string, GgufEntry> {
   const entries = new Map<string, GgufEntry>([['general.architecture', inferEntry(architecture)]]);
   if (source.metadata.kind === 'gguf') {
@@ -114,7 +113,8 @@ function describeGeneral(
       entries.set('general.license', inferEntry(source.licence));
     }
   }
-  entries.set('general.file_type', inferEntry(FILE_TYPES[dtype]));
+  entries.set('general.file_type', inferEntry(fileTypeNumber(dtype)));
+  if (isQuantised(dtype)) entries.set('general.quantization_version', inferEntry(QUANTIZATION_VERSION));
   return entries;
 }
 
@@ -153,12 +153,11 @@ function describeModel(config: ModelConfig, architecture: string): ReadonlyMap<s
 }
 
 /** All weights in the order embedding, rotary factors, layers, final norm, head. */
-function planTensors(view: ModelView, { gguf }: Family, dtype: GgufMatrixType): GgufTensorToWrite[] {
+function planTensors(view: ModelView, { gguf }: Family, dtype: GgufFileType): GgufTensorToWrite[] {
   const { config } = view;
-  const typeOf = (shape: readonly number[]): GgufMatrixType => (shape.length > 1 ? dtype : 'F32');
   const globals = globalRoles(config).map((role): GgufTensorToWrite => {
     const shape = globalWeightShape(config, role);
-    return { name: globalName(gguf.names, role), type: typeOf(shape), shape, read: async () => (await view.readGlobal(role)).data };
+    return { name: globalName(gguf.names, role), type: globalType(config, role, dtype).type, shape, read: async () => (await view.readGlobal(role)).data };
   });
   const layers = config.layers.flatMap((_, layer) =>
     layerRoles(config).map((role): GgufTensorToWrite => {
@@ -166,7 +165,7 @@ function planTensors(view: ModelView, { gguf }: Family, dtype: GgufMatrixType): 
       const isMoved = gguf.rotaryRows === 'interleaved' && hasRotaryRows(role);
       return {
         name: layerName(gguf.names, layer, role),
-        type: typeOf(shape),
+        type: layerType(config, layer, role, dtype).type,
         shape,
         read: async () => {
           const { data } = await view.readLayer(layer, role);

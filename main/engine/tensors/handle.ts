@@ -5,7 +5,7 @@ export type StoredType =
   | 'F64' | 'F32' | 'F16' | 'BF16'
   | 'I64' | 'U64' | 'I32' | 'U32' | 'I16' | 'U16' | 'I8' | 'U8' | 'BOOL'
   | 'F8_E4M3' | 'F8_E5M2' | 'F8_E8M0'
-  | 'Q4_0' | 'Q4_1' | 'Q8_0';
+  | 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q8_0' | 'Q2_K' | 'Q3_K' | 'Q4_K' | 'Q5_K' | 'Q6_K' | 'IQ4_NL' | 'IQ4_XS';
 
 /** A tensor in a file. Shapes are row-major, slowest axis first; weights of linears are [out, in]. */
 export interface TensorHandle {

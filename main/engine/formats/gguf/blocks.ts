@@ -1,11 +1,18 @@
 /**
- * The element types of GGUF tensors and how their blocks turn into float32, bit for bit as the reference
- * (github.com/ggml-org/llama.cpp, gguf-py/gguf/quants.py). Types that are not decoded are known by name only.
+ * The element types of GGUF tensors as one table: how their blocks turn into float32, bit for bit as the reference
+ * (github.com/ggml-org/llama.cpp, gguf-py/gguf/quants.py), and back where they are written. Types that are not decoded
+ * are known by name only.
  */
-import { decodePlain } from '../../tensors/elements';
-import { float16Value } from '../../tensors/half';
+import { PLAIN_TYPE_BYTES, decodePlain, type PlainType, type WrittenType } from '../../tensors/elements';
 import type { StoredType } from '../../tensors/handle';
+import { encodeInRange, type RangeCounts } from '../../tensors/range';
 import type { BlockLayout } from '../stored-tensor';
+import { IQ4_NL, IQ4_XS } from './blocks/iq4';
+import { Q2_K, Q3_K } from './blocks/low-k';
+import { Q4_K, Q5_K } from './blocks/q4-q5-k';
+import { Q6_K } from './blocks/q6-k';
+import { Q8_0 } from './blocks/q8-0';
+import { Q4_0, Q4_1, Q5_0, Q5_1 } from './blocks/small-blocks';
 
 /** Names of the tensor types by their number in the file (ggml.h, enum ggml_type); gaps are types that were removed. */
 const TYPE_NAMES: Readonly<Record<number, string>> = {
@@ -15,31 +22,33 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
   34: 'TQ1_0', 35: 'TQ2_0', 39: 'MXFP4',
 };
 
-/** The number of an element type that is written. */
-export const WRITTEN_TYPE_NUMBERS = { F32: 0, F16: 1 } as const;
-
-function plain(type: 'F32' | 'F16' | 'BF16' | 'F64' | 'I8' | 'I16' | 'I32' | 'I64', blockBytes: number): BlockLayout {
-  return { blockElements: 1, blockBytes, decode: (bytes, target, at) => decodePlain(type, bytes, target, at) };
+function plain(type: PlainType): BlockLayout {
+  return { blockElements: 1, blockBytes: PLAIN_TYPE_BYTES[type], decode: (bytes, target, at) => decodePlain(type, bytes, target, at) };
 }
+
+const WRITTEN_PLAIN = { F32: plain('F32'), F16: plain('F16'), BF16: plain('BF16') } as const;
+const WRITTEN_BLOCKS = { Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K } as const;
+const WRITTEN: Readonly<Record<GgufWrittenType, BlockLayout>> = { ...WRITTEN_PLAIN, ...WRITTEN_BLOCKS };
+
+type BlockType = keyof typeof WRITTEN_BLOCKS;
+/** A type that is written. */
+export type GgufWrittenType = WrittenType | BlockType;
 
 /** Layouts of the types that are decoded. */
 export const GGUF_LAYOUTS: Readonly<Partial<Record<StoredType, BlockLayout>>> = {
-  F32: plain('F32', 4),
-  F16: plain('F16', 2),
-  BF16: plain('BF16', 2),
-  F64: plain('F64', 8),
-  I8: plain('I8', 1),
-  I16: plain('I16', 2),
-  I32: plain('I32', 4),
-  I64: plain('I64', 8),
-  Q8_0: { blockElements: 32, blockBytes: 34, decode: decodeQ8_0 },
-  Q4_0: { blockElements: 32, blockBytes: 18, decode: decodeQ4_0 },
-  Q4_1: { blockElements: 32, blockBytes: 20, decode: decodeQ4_1 },
+  ...WRITTEN,
+  F64: plain('F64'), I8: plain('I8'), I16: plain('I16'), I32: plain('I32'), I64: plain('I64'),
+  Q2_K, Q3_K, IQ4_NL, IQ4_XS,
 };
 
 /** The name of a tensor type, `type 99` if the number is unknown. */
 export function ggufTypeName(number: number): string {
   return TYPE_NAMES[number] ?? `type ${number}`;
+}
+
+/** The number of a tensor type in a file. */
+export function ggufTypeNumber(type: GgufWrittenType): number {
+  return Number(Object.keys(TYPE_NAMES).find((number) => TYPE_NAMES[Number(number)] === type));
 }
 
 /** The stored type of a name if it is decoded, else null. */
@@ -48,43 +57,33 @@ export function decodedType(name: string): StoredType | null {
   return null;
 }
 
-/** 16-bit scale, then 32 signed bytes: scale * q. */
-function decodeQ8_0(bytes: Uint8Array, target: Float32Array, at: number): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let out = at;
-  for (let block = 0; block < bytes.length; block += 34) {
-    const scale = float16Value(view.getUint16(block, true));
-    for (let index = 2; index < 34; index++) target[out++] = scale * view.getInt8(block + index);
-  }
+/** Whether a stored type is one that `encodeBlocks` makes. */
+export function isGgufWrittenType(type: StoredType): type is GgufWrittenType {
+  return type in WRITTEN;
 }
 
-/** 16-bit scale, then 16 bytes whose low halves are elements 0-15 and high halves 16-31: scale * (q - 8). */
-function decodeQ4_0(bytes: Uint8Array, target: Float32Array, at: number): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let out = at;
-  for (let block = 0; block < bytes.length; block += 18) {
-    const scale = float16Value(view.getUint16(block, true));
-    for (let index = 0; index < 16; index++) {
-      const pair = view.getUint8(block + 2 + index);
-      target[out + index] = scale * ((pair & 15) - 8);
-      target[out + 16 + index] = scale * ((pair >> 4) - 8);
-    }
-    out += 32;
-  }
+/** Whether a type keeps several weights in a block with one scale. */
+export function isBlockType(type: GgufWrittenType): type is BlockType {
+  return type in WRITTEN_BLOCKS;
 }
 
-/** 16-bit scale and minimum, then halves as in Q4_0: scale * q + minimum. The product is exact, the sum rounds once. */
-function decodeQ4_1(bytes: Uint8Array, target: Float32Array, at: number): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let out = at;
-  for (let block = 0; block < bytes.length; block += 20) {
-    const scale = float16Value(view.getUint16(block, true));
-    const minimum = float16Value(view.getUint16(block + 2, true));
-    for (let index = 0; index < 16; index++) {
-      const pair = view.getUint8(block + 4 + index);
-      target[out + index] = scale * (pair & 15) + minimum;
-      target[out + 16 + index] = scale * (pair >> 4) + minimum;
-    }
-    out += 32;
-  }
+/** Elements that rows of a type must be a multiple of. */
+export function blockElements(type: GgufWrittenType): number {
+  return WRITTEN[type].blockElements;
+}
+
+/** Bytes of `count` elements, a multiple of the type's block. */
+export function encodedBytes(type: GgufWrittenType, count: number): number {
+  return (count / WRITTEN[type].blockElements) * WRITTEN[type].blockBytes;
+}
+
+/**
+ * Whole blocks of values in their stored form; what a type whose elements stand alone cannot hold is added to `counts`.
+ * Block types take finite values only. For F32 a view of the same memory.
+ */
+export function encodeBlocks(type: GgufWrittenType, values: Float32Array, counts: RangeCounts): Uint8Array {
+  if (!isBlockType(type)) return encodeInRange(type, values, counts);
+  const bytes = new Uint8Array(encodedBytes(type, values.length));
+  WRITTEN_BLOCKS[type].encode(values, bytes);
+  return bytes;
 }

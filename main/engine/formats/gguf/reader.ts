@@ -153,7 +153,7 @@ function refuseUnknownTypes(file: ByteFile, infos: readonly TensorInfo[]): void 
   if (counts.size === 0) return;
   const found = [...counts].map(([type, count]) => `${type} (${count} tensors)`).join(', ');
   throw new UnsupportedError(`${file.name} stores tensors as ${found}, which this program does not read.`, {
-    hint: `Get the model as one of ${Object.keys(GGUF_LAYOUTS).slice(0, 3).join(', ')}, Q8_0, Q4_0 or Q4_1.`,
+    hint: `Get the model in an ordinary type: F16, BF16, Q8_0, or Q4_K_M and its like.`,
     details: { feature: 'element type', found },
   });
 }
