@@ -1,18 +1,20 @@
 /** `shear bench` as a program: both sides are real processes; the peer that plays here is the program itself. */
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as v from 'valibot';
 import { exampleModel } from '../../../main/engine/jobs/bundled';
+import { writeTinyFolder } from '../../support/tiny-model';
 import { buildCommandLine, type CommandLine } from '../../support/command-line';
 
 const sideSchema = v.object({
   name: v.string(), tokensPerCpuSecond: v.pipe(v.number(), v.minValue(1)), tokensPerSecond: v.pipe(v.number(), v.minValue(1)),
   peakBytes: v.pipe(v.number(), v.minValue(1e7)), gemmShare: v.pipe(v.number(), v.gtValue(0)), secondsToFirst: v.number(),
-  firstLoss: v.nullable(v.number()), rounds: v.array(v.unknown()),
+  firstLoss: v.nullable(v.number()), rounds: v.array(v.unknown()), bytesReadToFirst: v.number(), bytesRead: v.number(),
 });
 const resultSchema = v.object({
+  way: v.object({ recompute: v.boolean(), microBatch: v.number(), streamed: v.boolean(), peakBytes: v.number() }),
   tokens: v.number(), flops: v.number(), isBusy: v.boolean(), ours: sideSchema, peer: v.nullable(sideSchema),
   ratio: v.nullable(v.object({ tokensPerCpuSecond: v.number(), tokensPerSecond: v.number(), peakBytes: v.number() })),
   gemm: v.object({ shape: v.array(v.number()), flopsPerCpuSecond: v.pipe(v.number(), v.minValue(1e6)) }),
@@ -29,8 +31,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function bench(...argv: string[]): Promise<v.InferOutput<typeof resultSchema>> {
-  const { status, stdout, stderr } = await shear.run(['bench', ...argv, '--model', exampleModel(), '--threads', '1', '--json'], { environment: { SHEAR_PEERS: folder, TMPDIR: folder } });
+function bench(...argv: string[]): Promise<v.InferOutput<typeof resultSchema>> {
+  return benchOf(exampleModel(), ...argv);
+}
+
+async function benchOf(model: string, ...argv: string[]): Promise<v.InferOutput<typeof resultSchema>> {
+  const { status, stdout, stderr } = await shear.run(['bench', ...argv, '--model', model, '--threads', '1', '--json'], { environment: { SHEAR_PEERS: folder, TMPDIR: folder } });
   expect({ status, stderr: stderr.replace(/^.*Measuring\n/gm, '') }).toEqual({ status: 0, stderr: '' });
   return v.parse(resultSchema, JSON.parse(stdout));
 }
@@ -51,6 +57,26 @@ describe('the bench', () => {
     expect(ours.firstLoss).toBeLessThan(3);
     expect(gemm.shape).toEqual([1024, 64, 172]);
     expect([peer, ratio]).toEqual([null, null]);
+  });
+
+  it('keeps to the memory allowed, reading layers from the file if it must, and counts what it reads', async () => {
+    const folderOf = join(folder, 'wide');
+    // Four layers of 0.66 million parameters.
+    await writeTinyFolder(folderOf, { layers: Array.from({ length: 4 }, () => ({ heads: 4, kvHeads: 4, ffn: 512 })), hidden: 256, headDim: 64, vocabulary: 512 }, { type: 'F16' });
+    await copyFile(join(exampleModel(), 'tokenizer.json'), join(folderOf, 'tokenizer.json'));
+    const run = (...argv: string[]) => benchOf(folderOf, 'step', '--batch', '2', '--length', '32', '--rounds', '1', ...argv);
+    const whole = await run();
+    expect(whole.way).toMatchObject({ recompute: false, streamed: false });
+    expect(whole.ours.bytesRead).toBe(0);
+    const least = (await shear.run(['bench', 'step', '--model', folderOf, '--batch', '2', '--length', '32', '--memory', '1MB', '--json'])).stdout;
+    const { neededBytes } = v.parse(v.object({ code: v.literal('memory'), details: v.object({ neededBytes: v.number() }) }), JSON.parse(least)).details;
+    const streamed = await run('--memory', String(neededBytes));
+    expect(streamed.way).toMatchObject({ recompute: true, microBatch: 1, streamed: true, peakBytes: neededBytes });
+    expect(streamed.ours.firstLoss ?? 0).toBeCloseTo(whole.ours.firstLoss ?? 1, 4);
+    // Each micro-batch goes up and down through four layers, of which the last two of each turn are still there.
+    const layerBytes = 2 * (4 * 256 * 256 + 3 * 256 * 512 + 2 * 256);
+    expect(streamed.ours.bytesRead).toBe(2 * 4 * layerBytes);
+    expect(streamed.ours.bytesReadToFirst).toBeGreaterThan(whole.ours.bytesReadToFirst);
   });
 
   it('measures the tokens after the first of a text', async () => {

@@ -119,6 +119,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
     const peer = against === null ? null : peerProgram(against, jobOf('peer'));
     const source = await openCheckpoint(model);
     try {
+      requireLength(source.config, options);
       const way = chooseWay(source.config, options);
       const job = await makeJob(source, options, way);
       await writeJsonFile(jobOf('ours'), job);
@@ -131,6 +132,12 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function requireLength({ maxPositions }: ModelConfig, { work, length }: BenchOptions): void {
+  const tokens = work === 'generate' ? PROMPT_TOKENS + length : length;
+  if (tokens <= maxPositions) return;
+  throw new UsageError(`The model reads at most ${maxPositions} tokens at a time; ${tokens} were asked for.`, { hint: 'Choose a smaller --length.' });
 }
 
 /** The quickest way that fits beside the matrices whose product is the machine's peak. */
@@ -159,10 +166,6 @@ async function makeJob(source: Checkpoint, { work, model, threads, batch, length
   const rows = work === 'generate' ? 1 : batch;
   const rowTokens = work === 'generate' ? PROMPT_TOKENS : length;
   const newTokens = work === 'generate' ? length : 0;
-  const { maxPositions } = source.config;
-  if (rowTokens + newTokens > maxPositions) {
-    throw new UsageError(`The model reads at most ${maxPositions} tokens at a time; ${rowTokens + newTokens} were asked for.`, { hint: 'Choose a smaller --length.' });
-  }
   const tokenizer = await loadCheckpointTokenizer(source);
   const ids: number[] = [];
   for (const { path } of await starterTexts()) {
