@@ -61,7 +61,7 @@ export async function withUsableModel<Value>(path: string, options: LoadOptions,
   }
 }
 
-/** Two layers may be in memory at a time, one of them waiting to be freed, beside what is outside the layers. */
+/** Two layers are in memory at a time, one of them being read ahead, beside what is outside the layers. */
 function requireStreamingMemory(config: ModelConfig, availableBytes: number): void {
   const layers = countLinearParameters(config);
   const largest = Math.max(...config.layers.map((layer) => countLinearParameters({ ...config, layers: [layer] })));
