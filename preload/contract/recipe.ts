@@ -63,6 +63,11 @@ export const lorashearSchema = v.object({
   analysisRatio: v.optional(fraction, 0.25),
   /** Tokens per source for the knowledge analysis. */
   analysisTokens: v.optional(positiveInteger, 512),
+  /** `refit`: least squares makes o and down of the smaller model give what the full model's gave, as far as they can. */
+  compensation: v.optional(v.picklist(['refit', 'none']), 'none'),
+  /** Training tokens for the refit, at most; and its ridge, as a share of the mean of the Gram matrix's diagonal. */
+  compensationTokens: v.optional(positiveInteger, 32_768),
+  compensationRidge: v.optional(v.pipe(v.number(), v.minValue(1e-6), v.maxValue(10)), 0.01),
 });
 export type LorashearSettings = v.InferOutput<typeof lorashearSchema>;
 

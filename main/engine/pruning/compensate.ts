@@ -7,6 +7,7 @@ import { GramAccumulator } from '../algebra/gram';
 import { solveRidge } from '../algebra/ridge';
 import type { BatchShape, Executor } from '../execution/executor';
 import { changeLayer, layerTensor, readLayer, type ExecutableModel } from '../execution/loaded-model';
+import type { ModelConfig } from '../model/config';
 import { InternalError } from '../support/errors';
 import { breathe, type OnProgress } from '../support/progress';
 
@@ -36,8 +37,7 @@ interface Batch {
  * square of the full model's stream: the first ones of a text are hundreds of times as large as the rest and would
  * decide alone.
  *
- * Memory: 8 C bytes a token for the streams, 4 (H D + 2 F + 3 C) a token for one layer, and what GramAccumulator and
- * solveRidge hold for the widest layer. Cost: two forward passes and about n^2 operations a token and layer for n channels.
+ * Memory: `compensationBytes` a token, and what GramAccumulator and solveRidge hold for the widest layer. Cost: two forward passes and about n^2 operations a token and layer for n channels.
  */
 export async function compensate(executor: Executor, full: ExecutableModel, small: ExecutableModel, options: CompensateOptions): Promise<void> {
   const { windows, signal, onProgress } = options;
@@ -59,6 +59,12 @@ export async function compensate(executor: Executor, full: ExecutableModel, smal
   } finally {
     await gemm.dispose();
   }
+}
+
+/** Bytes that are kept for each token while a layer is refitted: its streams, what enters o and down, and the sum between. */
+export function compensationBytes(config: ModelConfig): number {
+  const widest = Math.max(...config.layers.map(({ heads, ffn }) => heads * config.headDim + ffn));
+  return 4 * (3 * config.hidden + widest);
 }
 
 /** The stream after attention [N, C], and what enters down [N, F]. */

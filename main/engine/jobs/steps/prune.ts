@@ -3,19 +3,24 @@ import { createAdapter } from '../../execution/adapter';
 import type { Executor } from '../../execution/executor';
 import { asView, type ExecutableModel } from '../../execution/loaded-model';
 import { LINEAR_ROLES, type ModelConfig } from '../../model/config';
+import { compensate, compensationBytes } from '../../pruning/compensate';
 import { runLhspg } from '../../pruning/lhspg';
 import { plannedGroup, type PruningPlan } from '../../pruning/plan';
 import { slicedView } from '../../pruning/sliced-view';
 import { findUnitGroups } from '../../pruning/units';
 import { VerificationError } from '../../support/errors';
+import type { OnProgress } from '../../support/progress';
 import { Random } from '../../support/random';
 import { firstTarget } from '../estimate';
 import { planWidths } from '../size';
 import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '../step';
-import { blockLength, createSampler, drawRows, dropoutFor, learningRateFor, measureSources, readSources, stepBudget, withStageModel, withWorkingModel } from './shared';
+import { blockLength, createSampler, drawRows, dropoutFor, learningRateFor, measureSources, readSources, stepBudget, withFullModel, withStageModel, withWorkingModel, type ReadyModel } from './shared';
 import { ANALYSIS_FILE, analysisSchema, PLAN_FILE, PRUNED_MEASURE_FILE } from './stage-files';
 import { saveStageModel } from './stage-model';
+
+/** Memory for what the refit keeps of all its tokens. */
+const COMPENSATION_BYTES = 400e6;
 
 /** Removed units are exactly zero, so that slicing them away changes only the order of sums. */
 const SLICE_TOLERANCE = 1e-3;
@@ -52,7 +57,7 @@ export const pruneStep: Step = {
           signal,
           onStep: ({ done, total, loss }) => {
             context.emit({ type: 'loss', stage: 'prune', step: done, loss });
-            report({ done: done * 0.9, total });
+            report({ done: done * 0.8, total });
           },
         });
         const pruned = slicedView(asView(model), groups, plan);
@@ -63,6 +68,11 @@ export const pruneStep: Step = {
       });
       await withStageModel(context, 'pruned', async (ready) => {
         checkSlice(zeroed, await runOnce(executor, ready.model, checkIds));
+        if (recipe.method.compensation === 'refit') {
+          await refit(context, executor, ready, ({ done, total }) => {
+            report({ done: 0.8 + (0.1 * done) / total, total: 1 });
+          });
+        }
         const measured = await measureSources(context, executor, ready, 'pruned', ({ done, total }) => {
           report({ done: 0.9 + (0.1 * done) / total, total: 1 });
         });
@@ -70,6 +80,20 @@ export const pruneStep: Step = {
       });
     }),
 };
+
+/** Lets the smaller model's stream follow the full model's on training blocks, and keeps what came of it. */
+async function refit(context: RunContext, executor: Executor, { model, way }: ReadyModel, report: OnProgress): Promise<void> {
+  const { recipe, folder, signal, threads } = context;
+  const { compensationTokens, compensationRidge: ridge } = recipe.method;
+  const sources = await readSources(context);
+  const length = blockLength(sources);
+  const blocks = sources.reduce((sum, { training }) => sum + training.length, 0);
+  const count = Math.min(blocks, Math.max(1, Math.floor(Math.min(compensationTokens, COMPENSATION_BYTES / compensationBytes(model.config)) / length)));
+  const windows = drawRows(createSampler(sources, recipe.seed + 4), count);
+  await withFullModel(context, (full) => compensate(executor, full.model, model, { windows, batch: way.microBatch, ridge, threads, signal, onProgress: report }));
+  // A model whose layers are in its file was changed there.
+  if ('layers' in model) await saveStageModel(folder, 'pruned', asView(model), signal);
+}
 
 /** The last layer's output [T, C] for one sequence. */
 function runOnce(executor: Executor, model: ExecutableModel, ids: readonly number[]): Promise<Float32Array> {
