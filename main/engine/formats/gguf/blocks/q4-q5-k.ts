@@ -4,7 +4,7 @@
  */
 import { float16Value } from '../../../tensors/half';
 import { SUPER_BLOCK, nearestFloat16Bits, type WrittenBlocks } from './block-form';
-import { fitScaleAndMinimum, type Fit, type Trials } from './scale-search';
+import { fitScaleAndMinimum, takeGroup, type Fit, type Trials } from './scale-search';
 
 const GROUP = 32;
 const GROUPS = SUPER_BLOCK / GROUP;
@@ -74,7 +74,8 @@ function middleBlocks({ bits, trials }: MiddleForm): WrittenBlocks {
     },
     encode(values, bytes) {
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      const weights = new Float64Array(GROUP);
+      const taken = Array.from({ length: GROUPS }, () => new Float64Array(GROUP));
+      const weights = Array.from({ length: GROUPS }, () => new Float64Array(GROUP));
       const found = new Float64Array(GROUPS);
       const foundMinimums = new Float64Array(GROUPS);
       const scales = new Uint8Array(GROUPS);
@@ -83,9 +84,11 @@ function middleBlocks({ bits, trials }: MiddleForm): WrittenBlocks {
       for (let at = 0, block = 0; at < values.length; at += SUPER_BLOCK, block += blockBytes) {
         let largest = 0;
         let largestMinimum = 0;
-        for (let group = 0; group < GROUPS; group++) {
-          weigh(values, at + group * GROUP, weights);
-          fitScaleAndMinimum(values, at + group * GROUP, weights, top, trials, true, fit);
+        for (const [group, its] of taken.entries()) {
+          const weighed = weights[group] ?? its;
+          takeGroup(values, at + group * GROUP, its);
+          weigh(its, weighed);
+          fitScaleAndMinimum(its, weighed, top, trials, true, fit);
           found[group] = fit.scale;
           foundMinimums[group] = -fit.minimum;
           largest = Math.max(largest, fit.scale);
@@ -95,9 +98,21 @@ function middleBlocks({ bits, trials }: MiddleForm): WrittenBlocks {
         const minimumUnitBits = nearestFloat16Bits(largestMinimum / TOP_SCALE);
         const unit = float16Value(unitBits);
         const minimumUnit = float16Value(minimumUnitBits);
-        for (let group = 0; group < GROUPS; group++) {
-          scales[group] = unit === 0 ? 0 : Math.min(TOP_SCALE, Math.round((found[group] as number) / unit));
-          minimums[group] = minimumUnit === 0 ? 0 : Math.min(TOP_SCALE, Math.round((foundMinimums[group] as number) / minimumUnit));
+        for (const [group, its] of taken.entries()) {
+          const weighed = weights[group] ?? its;
+          const scale = unit === 0 ? 0 : Math.min(TOP_SCALE, (found[group] as number) / unit);
+          const minimum = minimumUnit === 0 ? 0 : Math.min(TOP_SCALE, (foundMinimums[group] as number) / minimumUnit);
+          // Six bits are coarse, and an error of the scale can make good one of the minimum: the neighbours are tried in pairs.
+          let best = Number.POSITIVE_INFINITY;
+          for (let steps = Math.floor(scale); steps <= Math.ceil(scale); steps++) {
+            for (let down = Math.floor(minimum); down <= Math.ceil(minimum); down++) {
+              const error = weightedError(its, weighed, unit * steps, minimumUnit * down, top);
+              if (error >= best) continue;
+              best = error;
+              scales[group] = steps;
+              minimums[group] = down;
+            }
+          }
         }
         view.setUint16(block, unitBits, true);
         view.setUint16(block + 2, minimumUnitBits, true);
@@ -122,14 +137,28 @@ function middleBlocks({ bits, trials }: MiddleForm): WrittenBlocks {
 }
 
 /** Large weights matter more to the result, since they meet the same activations as small ones. */
-function weigh(values: Float32Array, at: number, weights: Float64Array): void {
+function weigh(values: Float64Array, weights: Float64Array): void {
   let squares = 0;
-  for (let index = 0; index < GROUP; index++) squares += (values[at + index] as number) ** 2;
+  for (let index = 0; index < GROUP; index++) squares += (values[index] as number) ** 2;
   const typical = Math.sqrt(squares / GROUP);
-  for (let index = 0; index < GROUP; index++) weights[index] = typical + Math.abs(values[at + index] as number);
+  for (let index = 0; index < GROUP; index++) weights[index] = typical + Math.abs(values[index] as number);
+}
+
+function weightedError(values: Float64Array, weights: Float64Array, scale: number, minimum: number, top: number): number {
+  const perUnit = scale === 0 ? 0 : 1 / scale;
+  let error = 0;
+  for (let index = 0; index < GROUP; index++) {
+    const value = (values[index] as number) + minimum;
+    let level = (value * perUnit + 0.5) | 0;
+    if (level > top) level = top;
+    else if (level < 0) level = 0;
+    const off = value - scale * level;
+    error += (weights[index] as number) * off * off;
+  }
+  return error;
 }
 
 /** Four bits: unit * scale * level - minimumUnit * minimum. */
-export const Q4_K = middleBlocks({ bits: 4, trials: { least: 14, most: 16.01, step: 0.1 } });
+export const Q4_K = middleBlocks({ bits: 4, trials: { least: 14, most: 16.01, step: 0.2 } });
 /** Five bits, as Q4_K. */
-export const Q5_K = middleBlocks({ bits: 5, trials: { least: 30.5, most: 32.01, step: 0.1 } });
+export const Q5_K = middleBlocks({ bits: 5, trials: { least: 30, most: 32.01, step: 0.25 } });

@@ -4,7 +4,7 @@
  */
 import { float16Value } from '../../../tensors/half';
 import { SUPER_BLOCK, nearestFloat16Bits, type WrittenBlocks } from './block-form';
-import { fitScale, type Trials } from './scale-search';
+import { fitScale, takeGroup, type Trials } from './scale-search';
 
 const GROUP = 16;
 const GROUPS = SUPER_BLOCK / GROUP;
@@ -45,13 +45,15 @@ export const Q6_K: WrittenBlocks = {
   encode(values, bytes) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const weights = new Float64Array(GROUP);
+    const taken = new Float64Array(GROUP);
     const found = new Float64Array(GROUPS);
     bytes.fill(0);
     for (let at = 0, block = 0; at < values.length; at += SUPER_BLOCK, block += BLOCK_BYTES) {
       let extreme = 0;
       for (let group = 0; group < GROUPS; group++) {
-        for (let index = 0; index < GROUP; index++) weights[index] = (values[at + group * GROUP + index] as number) ** 2;
-        const scale = fitScale(values, at + group * GROUP, weights, MIDDLE, TRIALS);
+        takeGroup(values, at + group * GROUP, taken);
+        for (let index = 0; index < GROUP; index++) weights[index] = (taken[index] as number) ** 2;
+        const scale = fitScale(taken, weights, MIDDLE, TRIALS);
         found[group] = scale;
         if (Math.abs(scale) > Math.abs(extreme)) extreme = scale;
       }

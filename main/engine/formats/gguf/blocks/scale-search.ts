@@ -21,19 +21,19 @@ export interface Trials {
 }
 
 /**
- * Fits `minimum + scale * level`, level from 0 to `top`, to `count` values from `at`. With `isMinimumNegative` the
- * minimum is at most 0, which the K types demand. Cost: one pass a trial.
+ * Fits `minimum + scale * level`, level from 0 to `top`, to the values of a group. With `isMinimumNegative` the minimum
+ * is at most 0, which the K types demand. Cost: one pass a trial.
  */
 export function fitScaleAndMinimum(
-  values: Float32Array, at: number, weights: Float64Array, top: number, trials: Trials, isMinimumNegative: boolean, fit: Fit,
+  values: Float64Array, weights: Float64Array, top: number, trials: Trials, isMinimumNegative: boolean, fit: Fit,
 ): void {
-  const count = weights.length;
-  let least = values[at] as number;
+  const count = values.length;
+  let least = values[0] as number;
   let most = least;
   let sumW = 0;
   let sumX = 0;
   for (let index = 0; index < count; index++) {
-    const value = values[at + index] as number;
+    const value = values[index] as number;
     const weight = weights[index] as number;
     if (value < least) least = value;
     if (value > most) most = value;
@@ -53,7 +53,7 @@ export function fitScaleAndMinimum(
     let sumLL = 0;
     let sumXL = 0;
     for (let index = 0; index < count; index++) {
-      const value = values[at + index] as number;
+      const value = values[index] as number;
       let level = ((value - least) * perUnit + 0.5) | 0;
       if (level > top) level = top;
       const weighted = (weights[index] as number) * level;
@@ -80,15 +80,15 @@ export function fitScaleAndMinimum(
 }
 
 /**
- * Fits `scale * (level - middle)`, level from 0 to `2 * middle - 1`, to `count` values from `at`; answers the scale. It is
+ * Fits `scale * (level - middle)`, level from 0 to `2 * middle - 1`, to the values of a group; answers the scale. It is
  * negative where the value of the largest magnitude is positive, since there is one level more below the middle than above.
  * Cost: one pass a trial.
  */
-export function fitScale(values: Float32Array, at: number, weights: Float64Array, middle: number, trials: Trials): number {
-  const count = weights.length;
+export function fitScale(values: Float64Array, weights: Float64Array, middle: number, trials: Trials): number {
+  const count = values.length;
   let extreme = 0;
   for (let index = 0; index < count; index++) {
-    const value = values[at + index] as number;
+    const value = values[index] as number;
     if (Math.abs(value) > Math.abs(extreme)) extreme = value;
   }
   if (extreme === 0) return 0;
@@ -100,7 +100,7 @@ export function fitScale(values: Float32Array, at: number, weights: Float64Array
     let sumLL = 0;
     let sumXL = 0;
     for (let index = 0; index < count; index++) {
-      const value = values[at + index] as number;
+      const value = values[index] as number;
       let level = (value * perUnit + middle + 0.5) | 0;
       if (level > top) level = top;
       else if (level < 0) level = 0;
@@ -117,4 +117,9 @@ export function fitScale(values: Float32Array, at: number, weights: Float64Array
     }
   }
   return found;
+}
+
+/** Copies a group of values, from `at` on, to where the fits want it. */
+export function takeGroup(values: Float32Array, at: number, group: Float64Array): void {
+  for (let index = 0; index < group.length; index++) group[index] = values[at + index] as number;
 }

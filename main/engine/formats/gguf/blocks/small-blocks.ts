@@ -5,7 +5,7 @@
  */
 import { float16Value } from '../../../tensors/half';
 import { nearestFloat16Bits, type WrittenBlocks } from './block-form';
-import { fitScale, fitScaleAndMinimum, type Fit, type Trials } from './scale-search';
+import { fitScale, fitScaleAndMinimum, takeGroup, type Fit, type Trials } from './scale-search';
 
 const ELEMENTS = 32;
 const HALF = 16;
@@ -48,10 +48,12 @@ function smallBlocks({ bits, hasMinimum }: SmallForm): WrittenBlocks {
     encode(values, bytes) {
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       const weights = new Float64Array(ELEMENTS).fill(1);
+      const group = new Float64Array(ELEMENTS);
       const fit: Fit = { scale: 0, minimum: 0 };
       for (let at = 0, block = 0; at < values.length; at += ELEMENTS, block += blockBytes) {
-        if (hasMinimum) fitScaleAndMinimum(values, at, weights, top, trials, false, fit);
-        else fit.scale = fitScale(values, at, weights, middle, trials);
+        takeGroup(values, at, group);
+        if (hasMinimum) fitScaleAndMinimum(group, weights, top, trials, false, fit);
+        else fit.scale = fitScale(group, weights, middle, trials);
         const scaleBits = nearestFloat16Bits(fit.scale);
         view.setUint16(block, scaleBits, true);
         const scale = float16Value(scaleBits);
@@ -65,8 +67,8 @@ function smallBlocks({ bits, hasMinimum }: SmallForm): WrittenBlocks {
         const perUnit = scale === 0 ? 0 : 1 / scale;
         let high = 0;
         for (let index = 0; index < HALF; index++) {
-          const low = levelOf((values[at + index] as number) - start, perUnit, top);
-          const up = levelOf((values[at + HALF + index] as number) - start, perUnit, top);
+          const low = levelOf((group[index] as number) - start, perUnit, top);
+          const up = levelOf((group[HALF + index] as number) - start, perUnit, top);
           bytes[block + lowAt + index] = (low & 15) | ((up & 15) << 4);
           high |= ((low >> 4) << index) | ((up >> 4) << (index + HALF));
         }
