@@ -32,8 +32,12 @@ const combinations = {
   '350M 4x128': { ...smol360, batch: 4, length: 128 },
   '135M 4x256 gates': { ...smol135, batch: 4, length: 256, gates: true },
   '135M 4x512 recompute': { ...smol135, batch: 4, length: 512, recompute: true },
+  '135M 1x4096 recompute': { ...smol135, batch: 1, length: 4096, recompute: true, steps: 1 },
   '350M 4x256 recompute': { ...smol360, batch: 4, length: 256, recompute: true },
   'wide 2x256': { ...wide, batch: 2, length: 256 },
+  '135M 4x256 streamed': { ...smol135, batch: 4, length: 256, recompute: true, streamed: true },
+  '350M 4x256 streamed': { ...smol360, batch: 4, length: 256, recompute: true, streamed: true },
+  'wide 2x256 streamed': { ...wide, batch: 2, length: 256, recompute: true, streamed: true },
 };
 
 const args = process.argv.slice(2);

@@ -18,15 +18,26 @@ export interface AttentionInputs {
   readonly mask: Value;
 }
 
+/** Keys and values of earlier positions, [B, K, L, D] each, which stay where they are: nothing is joined to them. */
+export interface AttentionPast {
+  readonly keys: Value;
+  readonly values: Value;
+}
+
 /** Fewest queries of a block: below it the products get too thin to be quick. */
 const SMALLEST_BLOCK = 64;
 /** Most blocks: each adds nodes to the graph. */
 const MOST_BLOCKS = 16;
+/** Longest sequences whose scores may exist at once: 4 MB a head. */
+const LONGEST_WHOLE = 1024;
 
-/** Queries of a block for sequences of a length, or null where blocks do not divide it or do not pay. */
+/**
+ * Queries of a block for sequences of a length; the last block may have fewer. Null where blocks do not pay: each length
+ * with blocks has a graph of its own, so up to some length only those that blocks divide get one.
+ */
 export function queryBlock(length: number): number | null {
   const size = Math.max(SMALLEST_BLOCK, Math.ceil(length / MOST_BLOCKS / SMALLEST_BLOCK) * SMALLEST_BLOCK);
-  return length >= 2 * size && length % size === 0 ? size : null;
+  return length > LONGEST_WHOLE || (length >= 2 * size && length % size === 0) ? size : null;
 }
 
 /** softmax(Q K^T / sqrt(D) + mask) V as [B, K, G, T, D]. */
@@ -44,11 +55,28 @@ export function attend(builder: GraphBuilder, { queries, keys, values, mask }: A
   const size = typeof T === 'number' && keys.shape[2] === T ? queryBlock(T) : null;
   if (size === null || typeof T !== 'number') return looked(scaled, keys, values, mask, T);
   const rank = mask.shape.length;
-  const blocks = Array.from({ length: T / size }, (_, index) => {
-    const [start, end] = [index * size, (index + 1) * size];
+  const blocks = Array.from({ length: Math.ceil(T / size) }, (_, index) => {
+    const [start, end] = [index * size, Math.min((index + 1) * size, T)];
     const hidden = builder.slice(builder.slice(mask, rank - 2, start, end), rank - 1, 0, end);
     const upTo = (value: Value): Value => (end === T ? value : builder.slice(value, 2, 0, end));
-    return looked(builder.slice(scaled, 3, start, end), upTo(keys), upTo(values), hidden, size);
+    return looked(builder.slice(scaled, 3, start, end), upTo(keys), upTo(values), hidden, end - start);
   });
   return builder.concat(blocks, 3, T);
+}
+
+/**
+ * The same for new tokens after earlier ones; `mask` [T, S] is for both, the L earlier positions first. Their scores are
+ * joined, not their keys and values, which grow with the text.
+ */
+export function attendAfter(builder: GraphBuilder, past: AttentionPast, { queries, keys, values, mask }: AttentionInputs): Value {
+  const [B = 1, K = 1, G = 1, T = 1, D = 1] = queries.shape;
+  const [seen = 1, earlier = 1] = [mask.shape.at(-1), past.keys.shape[2]];
+  const together = multiplyDims(G, T);
+  const rows = builder.reshape(builder.multiply(queries, builder.scalar(1 / Math.sqrt(Number(D)))), [B, K, together, D]);
+  const scoresOf = (key: Value): Value => builder.matmul(rows, builder.transpose(key, [0, 1, 3, 2]));
+  const scores = builder.reshape(builder.concat([scoresOf(past.keys), scoresOf(keys)], 3, seen), [B, K, G, T, seen]);
+  const shares = builder.reshape(builder.softmax(builder.add(scores, mask)), [B, K, together, seen]);
+  const fromEarlier = builder.matmul(builder.slice(shares, 3, 0, earlier, earlier), past.values);
+  const fromNew = builder.matmul(builder.slice(shares, 3, earlier, seen, T), values);
+  return builder.reshape(builder.add(fromEarlier, fromNew), [B, K, G, T, D]);
 }

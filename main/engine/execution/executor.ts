@@ -14,6 +14,7 @@ import { InternalError } from '../support/errors';
 import type { Tensor32 } from '../tensors/handle';
 import { throwIfCancelled } from '../support/progress';
 import { PositionInputs } from './positions';
+import { SessionShelves } from './session-shelves';
 
 /** Rows of hidden states for which logits are computed at once: bounds the memory of the head to rows x V. */
 export const HEAD_ROWS = 128;
@@ -55,8 +56,7 @@ export interface BatchShape {
 }
 
 export class Executor {
-  private readonly sessions = new Map<string, Promise<Session>>();
-  private readonly graphs = new Map<string, TrainingGraphs>();
+  private readonly shelves = new SessionShelves();
   private readonly heads = new Map<number, HeadGraphs>();
   private readonly positions = new PositionInputs();
 
@@ -68,9 +68,7 @@ export class Executor {
   }
 
   async dispose(): Promise<void> {
-    const sessions = await Promise.all(this.sessions.values());
-    this.sessions.clear();
-    for (const session of sessions) await session.dispose();
+    await this.shelves.dispose();
   }
 
   /** One block: `hidden` [B*T, C] to the same shape. */
@@ -82,7 +80,7 @@ export class Executor {
     options: BlockOptions = {},
   ): Promise<Float32Array> {
     const spec = blockSpec(model.config, options, shape.length);
-    const session = await this.session(`forward ${specKey(spec)}`, () => forwardGraph(spec));
+    const session = await this.session(spec.length, `forward ${specKey(spec)}`, () => forwardGraph(spec));
     const feeds = await this.blockFeeds(model, layer, hidden, shape, options);
     const output = float32(new Float32Array(hidden.length), [shape.batch * shape.length, model.config.hidden]);
     const name = session.graph.outputs[0]?.name ?? '';
@@ -100,7 +98,7 @@ export class Executor {
     given: readonly Float32Array[] = [],
   ): Promise<Float32Array[]> {
     const spec = blockSpec(model.config, {}, shape.length);
-    const session = await this.session(`part ${part} ${specKey(spec)}`, () => partGraphs(spec)[part]);
+    const session = await this.session(spec.length, `part ${part} ${specKey(spec)}`, () => partGraphs(spec)[part]);
     const feeds = await this.blockFeeds(model, layer, hidden, shape);
     // What is given are the graph's last inputs, in the order in which the part before has them as outputs.
     session.graph.inputs.slice(session.graph.inputs.length - given.length).forEach(({ name }, index) => {
@@ -129,7 +127,7 @@ export class Executor {
   /** One block over new tokens of one sequence, with a cache that it extends. */
   async forwardCached(model: ExecutableModel, layer: number, hidden: Float32Array, length: number, cache: KeyValueCache): Promise<Float32Array> {
     const spec = blockSpec(model.config, {}, null);
-    const session = await this.session(`cached ${specKey(spec)}`, () => cachedGraph(spec));
+    const session = await this.session(spec.length, `cached ${specKey(spec)}`, () => cachedGraph(spec));
     const feeds = await this.blockFeeds(model, layer, hidden, { batch: 1, length }, {}, cache.positions);
     const kvHeads = model.config.layers[layer]?.kvHeads ?? 1;
     const empty = float32(new Float32Array(0), [1, kvHeads, 0, model.config.headDim]);
@@ -155,19 +153,18 @@ export class Executor {
     const spec = blockSpec(model.config, options, shape.length);
     const key = specKey(spec);
     const backwardKey = [key, ...(way.int8Weights ?? [])].join(' ');
-    const graphs = this.graphs.get(backwardKey) ?? trainingGraphs(spec, way.int8Weights);
-    this.graphs.set(backwardKey, graphs);
+    const graphs = this.shelves.graphs(spec.length, backwardKey, () => trainingGraphs(spec, way.int8Weights));
     if (way.recompute) {
       return {
         graphs,
-        forward: await this.session(`forward ${key}`, () => forwardGraph(spec)),
-        backward: await this.session(`recompute ${backwardKey}`, () => graphs.recompute),
+        forward: await this.session(spec.length, `forward ${key}`, () => forwardGraph(spec)),
+        backward: await this.session(spec.length, `recompute ${backwardKey}`, () => graphs.recompute),
       };
     }
     return {
       graphs,
-      forward: await this.session(`training ${key}`, () => graphs.forward),
-      backward: await this.session(`backward ${backwardKey}`, () => graphs.backward),
+      forward: await this.session(spec.length, `training ${key}`, () => graphs.forward),
+      backward: await this.session(spec.length, `backward ${backwardKey}`, () => graphs.backward),
     };
   }
 
@@ -200,7 +197,7 @@ export class Executor {
 
   /** A matrix [K, N] in 8 bits, each column by its largest magnitude, with a scale per column [N]. */
   async roundTo8Bits(weight: Tensor32): Promise<{ values: RuntimeTensor; scales: RuntimeTensor }> {
-    const session = await this.session('int8 columns', int8ColumnsGraph);
+    const session = await this.session(null, 'int8 columns', int8ColumnsGraph);
     const results = await session.run(new Map([['weight', float32(weight.data, weight.shape)]]));
     const [values, scales] = session.graph.outputs.map(({ name }) => results.get(name));
     if (values === undefined || scales === undefined) throw new InternalError('A matrix was not rounded to 8 bits.');
@@ -277,7 +274,7 @@ export class Executor {
     const { config } = model;
     const graphs = this.heads.get(config.rmsEpsilon) ?? headGraphs(config.rmsEpsilon);
     this.heads.set(config.rmsEpsilon, graphs);
-    const session = await this.session(`head ${kind} ${config.rmsEpsilon}`, () => graphs[kind]);
+    const session = await this.session(null, `head ${kind} ${config.rmsEpsilon}`, () => graphs[kind]);
     const norm = globalTensor(model, 'finalNorm');
     const head = headTensor(model);
     const rows = hidden.length / config.hidden;
@@ -294,12 +291,9 @@ export class Executor {
     }
   }
 
-  private session(key: string, graph: () => Graph): Promise<Session> {
-    const known = this.sessions.get(key);
-    if (known !== undefined) return known;
-    const session = Session.create(graph(), this.options);
-    this.sessions.set(key, session);
-    return session;
+  /** A session for sequences of a length; null for any. */
+  private session(length: number | null, key: string, graph: () => Graph): Promise<Session> {
+    return this.shelves.session(length, key, () => Session.create(graph(), this.options));
   }
 }
 

@@ -51,6 +51,8 @@ export interface GradientWay {
 
 export class LoraGradients {
   private readonly buffers = new Map<string, RuntimeTensor>();
+  /** What lies under the buffers: as large as the largest batch needed, so that changing shapes allocate nothing. */
+  private readonly memory = new Map<string, Float32Array>();
   private readonly int8: Int8Weights | null;
 
   constructor(
@@ -134,9 +136,10 @@ export class LoraGradients {
         const count = sizes.reduce((product, size) => product * size, 1);
         // The gradient passed down alternates between two buffers: one is read while the other is written.
         const key = name === shared ? `shared ${Number(place.slice(1)) % 2}` : `${place} ${name}`;
-        const known = this.buffers.get(key);
-        const memory = known?.type === 'float32' && known.data.length === count ? known.data : new Float32Array(count);
-        const tensor = float32(memory, sizes);
+        const known = this.memory.get(key);
+        const memory = known !== undefined && known.length >= count ? known : new Float32Array(count);
+        this.memory.set(key, memory);
+        const tensor = float32(memory.subarray(0, count), sizes);
         this.buffers.set(key, tensor);
         return [name, tensor];
       }),
