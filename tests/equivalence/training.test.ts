@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { LoraAdapter } from '../../main/engine/execution/adapter';
+import type { LoraAdapter, LoraFactors } from '../../main/engine/execution/adapter';
 import { Executor } from '../../main/engine/execution/executor';
 import { streamModel, type LoadedModel } from '../../main/engine/execution/loaded-model';
 import { computeLogits } from '../../main/engine/evaluation/logits';
 import { openCheckpoint } from '../../main/engine/model/checkpoint';
+import type { LinearRole } from '../../main/engine/model/config';
 import { flattenFactors, flattenGradients, LoraGradients } from '../../main/engine/training/lora-gradients';
 import { LoraTrainer } from '../../main/engine/training/trainer';
 import { expectSame, filledAdapter, flatCopy, relativeDistance } from '../support/compare-gradients';
@@ -77,6 +78,58 @@ describe('training computes the same', () => {
     expectSame(flatCopy(adapter, apart), kept);
   });
 
+  it('with documents packed into a sequence with attention in blocks, the last of which is shorter, as with each apart', async () => {
+    const adapter = makeAdapter();
+    const separator = 2;
+    const documents = [[...text(1, 500), separator], [...text(2, 21), separator], [...text(3, 577), separator]];
+    const gradients = new LoraGradients(executor, model, adapter);
+    const packed = await gradients.compute([documents.flat()], { separatorId: separator });
+    const kept = flatCopy(adapter, packed);
+    // Blocks of 128 queries: eight whole ones, and 77 left.
+    expect(documents.flat()).toHaveLength(1101);
+    const apart = await gradients.compute(documents, { separatorId: separator });
+    expect(packed.predicted).toBe(apart.predicted);
+    expect(packed.loss).toBeCloseTo(apart.loss, 5);
+    expectSame(flatCopy(adapter, apart), kept);
+  });
+
+  it('with LoRA beside some linears as with LoRA beside all, of which the others do nothing', async () => {
+    const batch = [text(1, 128), text(2, 30)];
+    const sets: LinearRole[][] = [['q', 'v'], ['down'], ['o', 'gate'], ['k', 'up', 'down']];
+    for (const targets of sets) {
+      const all = makeAdapter();
+      for (const layer of all.layers) for (const [role, { b }] of layer) if (!targets.includes(role)) b.data.fill(0);
+      const some = { ...all, targets, layers: all.layers.map((layer) => new Map([...layer].filter(([role]) => targets.includes(role)))) };
+      for (const recompute of [false, true]) {
+        const expected = await new LoraGradients(executor, model, all, { recompute }).compute(batch);
+        const found = await new LoraGradients(executor, model, some, { recompute }).compute(batch);
+        expect(found.loss).toBeCloseTo(expected.loss, 6);
+        // The order of `targets`, and of them alone, is that of the gradients.
+        expectSame(flatCopy(some, found), flatCopy(some, expected));
+      }
+    }
+  });
+
+  it('with any rank as with a larger one of which the rest is zero', async () => {
+    const batch = [text(1, 64), text(2, 30)];
+    // 70 is more than the hidden width, and no multiple of anything that the runtime likes.
+    for (const [rank, larger] of [[1, 2], [3, 8], [70, 80]] as const) {
+      const small = filledAdapter(model.config, { rank });
+      const large = widened(small, larger);
+      const expected = await new LoraGradients(executor, model, large).compute(batch);
+      const found = await new LoraGradients(executor, model, small).compute(batch);
+      expect(found.loss).toBeCloseTo(expected.loss, 6);
+      for (const [layer, roles] of found.layers.entries()) {
+        for (const [role, own] of roles) {
+          const wide = expected.layers[layer]?.get(role);
+          const rowsOfB = (values: Float32Array | undefined, width: number): Float32Array =>
+            Float32Array.from({ length: own.b.length }, (_, at) => values?.[Math.floor(at / rank) * width + (at % rank)] ?? Number.NaN);
+          expectSame([own.a, own.b], [wide?.a.subarray(0, own.a.length) ?? new Float32Array(0), rowsOfB(wide?.b, larger)]);
+        }
+      }
+    }
+  });
+
   it('with a batch at once and added up from smaller ones', async () => {
     const batch = [text(1, 64), text(2, 20), text(3, 64), text(4, 33)];
     const after = async (microBatch: number): Promise<Float32Array[]> => {
@@ -102,11 +155,29 @@ describe('training computes the same', () => {
     }
   });
 
-  it('with attention in blocks as without', async () => {
-    const ids = text(5, 128);
+  it('with attention in blocks as without, whether they divide the length or not', async () => {
     const { vocabulary } = model.config;
-    const blocks = await computeLogits(executor, model, ids);
-    const whole = await computeLogits(executor, model, ids.slice(0, 100));
-    expectSame([blocks.slice(0, 100 * vocabulary)], [whole]);
+    for (const [length, whole] of [[128, 100], [1100, 1000]] as const) {
+      const ids = text(5, length);
+      const blocks = await computeLogits(executor, model, ids);
+      const once = await computeLogits(executor, model, ids.slice(0, whole));
+      expectSame([blocks.slice(0, whole * vocabulary)], [once]);
+    }
   });
 });
+
+/** The same adapter with factors of a larger rank, what is more of them zero. */
+function widened(adapter: LoraAdapter, rank: number): LoraAdapter {
+  const layers = adapter.layers.map((layer) => {
+    const factors = new Map<LinearRole, LoraFactors>();
+    for (const [role, { a, b }] of layer) {
+      const [[, width = 0], [out = 0]] = [a.shape, b.shape];
+      const wide = { a: { shape: [rank, width], data: new Float32Array(rank * width) }, b: { shape: [out, rank], data: new Float32Array(out * rank) } };
+      wide.a.data.set(a.data);
+      for (let row = 0; row < out; row++) wide.b.data.set(b.data.subarray(row * adapter.rank, (row + 1) * adapter.rank), row * rank);
+      factors.set(role, wide);
+    }
+    return factors;
+  });
+  return { ...adapter, rank, layers };
+}
