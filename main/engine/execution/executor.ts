@@ -2,19 +2,20 @@
  * Runs a loaded model: keeps the sessions of all block and head graphs, feeds each layer's weights to them, and
  * holds activations between layers. Sessions depend on few numbers of a model, so that pruned models reuse them.
  */
-import { Session, float32, float32Data, int64, type RuntimeTensor, type SessionOptions } from '../runtime/session';
+import { Session, float32, float32Data, int64, type Feed, type RuntimeTensor, type SessionOptions } from '../runtime/session';
 import type { Graph } from '../graph/graph';
 import type { ModelConfig } from '../model/config';
 import type { LoraAdapter } from './adapter';
 import { queryBlock } from './attention';
 import { ATTENTION_GATE, dropoutName, loraName, MLP_GATE, type BlockSpec, type LinearInput } from './block-graph';
-import { cachedGraph, forwardGraph, headGraphs, int8ColumnsGraph, partGraphs, trainingGraphs, type HeadGraphs, type PartGraphs, type TrainingGraphs } from './graphs';
-import { globalTensor, headTensor, readLayer, type ExecutableModel } from './loaded-model';
+import { forwardGraph, headGraphs, int8ColumnsGraph, partGraphs, trainingGraphs, type HeadGraphs, type PartGraphs, type TrainingGraphs } from './graphs';
+import { changeLayer, globalTensor, headRole, type ExecutableModel, type LoadedLayer } from './loaded-model';
 import { InternalError } from '../support/errors';
 import type { Tensor32 } from '../tensors/handle';
 import { throwIfCancelled } from '../support/progress';
 import { PositionInputs } from './positions';
 import { SessionShelves } from './session-shelves';
+import { openWeightFeeds, type WeightFeeds } from './weight-feeds';
 
 /** Rows of hidden states for which logits are computed at once: bounds the memory of the head to rows x V. */
 export const HEAD_ROWS = 128;
@@ -25,12 +26,6 @@ export interface LayerGates {
   readonly attention: Float32Array;
   /** [F] */
   readonly mlp: Float32Array;
-}
-
-/** Keys and values of the positions so far, of each layer, [B, K, S, D]. */
-export interface KeyValueCache {
-  readonly layers: { keys: RuntimeTensor; values: RuntimeTensor }[];
-  positions: number;
 }
 
 /** What may be beside a model's own weights when a block runs. */
@@ -60,14 +55,24 @@ export class Executor {
   private readonly heads = new Map<number, HeadGraphs>();
   private readonly positions = new PositionInputs();
 
-  private constructor(private readonly options: SessionOptions) {}
+  private constructor(
+    private readonly options: SessionOptions,
+    private readonly weights: WeightFeeds,
+  ) {}
 
-  /** An executor whose sessions all run with these options. */
-  static create(options: SessionOptions): Promise<Executor> {
-    return Promise.resolve(new Executor(options));
+  /** An executor whose sessions all run with these options; on a device with memory of its own, weights stay there. */
+  static async create(options: SessionOptions): Promise<Executor> {
+    return new Executor(options, await openWeightFeeds(options));
+  }
+
+  /** As `changeLayer` of the model alone; copies of the layer on a device are made anew. */
+  async changeLayer(model: ExecutableModel, layer: number, change: (layer: LoadedLayer) => void): Promise<void> {
+    await changeLayer(model, layer, change);
+    this.weights.changed(model, layer);
   }
 
   async dispose(): Promise<void> {
+    await this.weights.dispose();
     await this.shelves.dispose();
   }
 
@@ -124,21 +129,6 @@ export class Executor {
     return current;
   }
 
-  /** One block over new tokens of one sequence, with a cache that it extends. */
-  async forwardCached(model: ExecutableModel, layer: number, hidden: Float32Array, length: number, cache: KeyValueCache): Promise<Float32Array> {
-    const spec = blockSpec(model.config, {}, null);
-    const session = await this.session(spec.length, `cached ${specKey(spec)}`, () => cachedGraph(spec));
-    const feeds = await this.blockFeeds(model, layer, hidden, { batch: 1, length }, {}, cache.positions);
-    const kvHeads = model.config.layers[layer]?.kvHeads ?? 1;
-    const empty = float32(new Float32Array(0), [1, kvHeads, 0, model.config.headDim]);
-    const past = cache.layers[layer] ?? { keys: empty, values: empty };
-    feeds.set('past.keys', past.keys).set('past.values', past.values);
-    const results = await session.run(feeds);
-    const [output, keys, values] = session.graph.outputs.map(({ name }) => results.get(name));
-    if (keys !== undefined && values !== undefined) cache.layers[layer] = { keys, values };
-    return float32Data(output, 'output');
-  }
-
   /**
    * Sessions and graphs of a training block. With `recompute`, nothing but each block's input is kept: the forward
    * session has one output, and the backward session computes the rest again. Gradients flow in 8 bits through the
@@ -163,7 +153,7 @@ export class Executor {
     }
     return {
       graphs,
-      forward: await this.session(spec.length, `training ${key}`, () => graphs.forward),
+      forward: await this.session(spec.length, `training ${key}`, () => graphs.forward, this.weights.isResident ? graphs.savedNames : []),
       backward: await this.session(spec.length, `backward ${backwardKey}`, () => graphs.backward),
     };
   }
@@ -176,11 +166,11 @@ export class Executor {
     shape: BatchShape,
     options: BlockOptions = {},
     past = 0,
-  ): Promise<Map<string, RuntimeTensor>> {
+  ): Promise<Map<string, Feed>> {
     const { config } = model;
-    const loaded = await readLayer(model, layer);
-    const feeds = new Map<string, RuntimeTensor>([['x', float32(hidden, [shape.batch * shape.length, config.hidden])]]);
-    for (const [role, tensor] of loaded.tensors) feeds.set(role, float32(tensor.data, tensor.shape));
+    const loaded = await this.weights.layer(model, layer);
+    const feeds = new Map<string, Feed>([['x', float32(hidden, [shape.batch * shape.length, config.hidden])]]);
+    for (const [role, tensor] of loaded.tensors) feeds.set(role, tensor);
     for (const [role, { a, b }] of options.adapter?.layers[layer] ?? []) {
       feeds.set(loraName(role, 'a'), float32(a.data, a.shape)).set(loraName(role, 'b'), float32(b.data, b.shape));
     }
@@ -269,22 +259,22 @@ export class Executor {
     hidden: Float32Array,
     kind: keyof HeadGraphs,
     signal: AbortSignal | undefined,
-    run: (session: Session, feeds: Map<string, RuntimeTensor>, from: number, count: number) => Promise<void>,
+    run: (session: Session, feeds: Map<string, Feed>, from: number, count: number) => Promise<void>,
   ): Promise<void> {
     const { config } = model;
     const graphs = this.heads.get(config.rmsEpsilon) ?? headGraphs(config.rmsEpsilon);
     this.heads.set(config.rmsEpsilon, graphs);
     const session = await this.session(null, `head ${kind} ${config.rmsEpsilon}`, () => graphs[kind]);
-    const norm = globalTensor(model, 'finalNorm');
-    const head = headTensor(model);
+    const norm = await this.weights.global(model, 'finalNorm');
+    const head = await this.weights.global(model, headRole(config));
     const rows = hidden.length / config.hidden;
     for (let from = 0; from < rows; from += HEAD_ROWS) {
       const count = Math.min(HEAD_ROWS, rows - from);
       const part = hidden.subarray(from * config.hidden, (from + count) * config.hidden);
-      const feeds = new Map([
+      const feeds = new Map<string, Feed>([
         ['x', float32(part, [count, config.hidden])],
-        ['finalNorm', float32(norm.data, norm.shape)],
-        ['head', float32(head.data, head.shape)],
+        ['finalNorm', norm],
+        ['head', head],
       ]);
       await run(session, feeds, from, count);
       throwIfCancelled(signal);
@@ -292,8 +282,9 @@ export class Executor {
   }
 
   /** A session for sequences of a length; null for any. */
-  private session(length: number | null, key: string, graph: () => Graph): Promise<Session> {
-    return this.shelves.session(length, key, () => Session.create(graph(), this.options));
+  /** The session of a graph, which is made where `key` is not known yet. */
+  session(length: number | null, key: string, graph: () => Graph, kept: readonly string[] = []): Promise<Session> {
+    return this.shelves.session(length, key, () => Session.create(this.weights.adapt(graph()), this.options, new Set(kept)));
   }
 }
 
@@ -313,7 +304,8 @@ export function blockSpec(config: ModelConfig, options: BlockOptions, length: nu
   };
 }
 
-function specKey(spec: BlockSpec): string {
+/** A text that is the same for specs that are. */
+export function specKey(spec: BlockSpec): string {
   return JSON.stringify({ ...spec, biases: [...spec.biases] });
 }
 

@@ -55,7 +55,10 @@ export async function readLayer(model: ExecutableModel, index: number): Promise<
   return 'layers' in model ? layerOf(model, index) : model.source.read(index);
 }
 
-/** Changes one layer's weights in place, in their file too where that is where they are. */
+/**
+ * Changes one layer's weights in place, in their file too where that is where they are. Where an executor runs the model
+ * meanwhile, use its method of the same name.
+ */
 export async function changeLayer(model: ExecutableModel, index: number, change: (layer: LoadedLayer) => void): Promise<void> {
   const layer = await readLayer(model, index);
   change(layer);
@@ -122,7 +125,7 @@ export function globalTensor(model: ExecutableModel, role: GlobalRole): Tensor32
   return tensor;
 }
 
-/** The matrix that turns hidden states into logits: the embedding where the head is tied. */
-export function headTensor(model: ExecutableModel): Tensor32 {
-  return globalTensor(model, model.config.tied ? 'embedding' : 'head');
+/** The role of the matrix that turns hidden states into logits: the embedding where the head is tied. */
+export function headRole(config: ModelConfig): GlobalRole {
+  return config.tied ? 'embedding' : 'head';
 }

@@ -11,7 +11,7 @@ import { executionOrder } from './order';
 /** Values of the symbols of a graph's shapes, as `bindDims` gives them. */
 export type Bindings = ReadonlyMap<string, number>;
 
-const BYTES: Readonly<Record<ElementType, number>> = { float32: 4, float64: 8, int64: 8, int8: 1, bool: 1 };
+const BYTES: Readonly<Record<ElementType, number>> = { float32: 4, float64: 8, float16: 2, int64: 8, int8: 1, bool: 1 };
 
 /** Size of a value in memory. Throws ShapeError on an unbound symbol. */
 export function valueBytes(value: ResultType, bindings: Bindings): number {

@@ -1,7 +1,7 @@
 /** The graph representation: immutable values with type and shape, and nodes that make them. Knows no file format. */
 import type { Dim } from './dims';
 
-export type ElementType = 'float32' | 'float64' | 'int64' | 'int8' | 'bool';
+export type ElementType = 'float32' | 'float64' | 'float16' | 'int64' | 'int8' | 'bool';
 
 /** One tensor of a graph. Values are made by the builder and by passes, and compared by identity. */
 export interface Value {

@@ -6,7 +6,7 @@ import { Gemm64 } from '../algebra/gemm64';
 import { GramAccumulator } from '../algebra/gram';
 import { solveRidge } from '../algebra/ridge';
 import type { BatchShape, Executor } from '../execution/executor';
-import { changeLayer, layerTensor, readLayer, type ExecutableModel } from '../execution/loaded-model';
+import { layerTensor, readLayer, type ExecutableModel } from '../execution/loaded-model';
 import type { ModelConfig } from '../model/config';
 import { InternalError } from '../support/errors';
 import { breathe, type OnProgress } from '../support/progress';
@@ -158,7 +158,7 @@ class LayerRefit {
     if (cross === null) throw new InternalError(`Nothing was gathered to refit ${role}.`);
     const prior = layerTensor(await readLayer(this.small, this.layer), role);
     const refitted = await solveRidge(this.gemm, gram, cross, { ridge, prior, overwriteGram: true, ...(signal && { signal }) });
-    await changeLayer(this.small, this.layer, (layer) => {
+    await this.executor.changeLayer(this.small, this.layer, (layer) => {
       layerTensor(layer, role).data.set(refitted.data);
     });
   }

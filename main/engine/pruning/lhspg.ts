@@ -4,7 +4,7 @@
  */
 import type { LorashearSettings } from '../../../preload/contract/recipe';
 import type { Executor, LayerGates } from '../execution/executor';
-import { changeLayer, layerTensor, type ExecutableModel } from '../execution/loaded-model';
+import { layerTensor, type ExecutableModel } from '../execution/loaded-model';
 import type { LoraAdapter } from '../execution/adapter';
 import { addProduct } from '../execution/merge';
 import { LoraTrainer, type TrainerOptions } from '../training/trainer';
@@ -97,12 +97,12 @@ export async function runLhspg(
     const steps = shareOfPeriod(pruningSteps, period, periods);
     for (let stepsLeft = steps; stepsLeft > 0; stepsLeft--) {
       await train(learningRate);
-      await shrinkUnits(model, adapter, redundant, { stepsLeft, epsilon: settings.epsilon, rule: settings.shrink });
+      await shrinkUnits(executor, model, adapter, redundant, { stepsLeft, epsilon: settings.epsilon, rule: settings.shrink });
     }
-    if (steps === 0) await shrinkUnits(model, adapter, redundant, { stepsLeft: 1, epsilon: 0, rule: 'halfSpace' });
+    if (steps === 0) await shrinkUnits(executor, model, adapter, redundant, { stepsLeft: 1, epsilon: 0, rule: 'halfSpace' });
     // What is gone stays gone: behind a closed gate no gradient reaches its LoRA rows, which training would else revive.
     for (const { group, unit } of redundant) gates[group.layer]?.[group.part].fill(0, unit, unit + 1);
-    await mergeInPlace(model, adapter);
+    await mergeInPlace(executor, model, adapter);
     trainer.resetOptimiser();
   }
 
@@ -125,20 +125,26 @@ export function shareOfPeriod(whole: number, period: number, periods: number): n
 }
 
 /** Applies one step to all units, layer by layer: those of a model too large for memory are read and written once. */
-async function shrinkUnits(model: ExecutableModel, adapter: LoraAdapter, units: readonly ShrinkingUnit[], step: ShrinkStep): Promise<void> {
+async function shrinkUnits(
+  executor: Executor,
+  model: ExecutableModel,
+  adapter: LoraAdapter,
+  units: readonly ShrinkingUnit[],
+  step: ShrinkStep,
+): Promise<void> {
   for (const index of model.config.layers.keys()) {
     const own = units.filter(({ group }) => group.layer === index);
     if (own.length === 0) continue;
-    await changeLayer(model, index, (layer) => {
+    await executor.changeLayer(model, index, (layer) => {
       for (const unit of own) shrinkUnit(layer, adapter, unit, step);
     });
   }
 }
 
 /** Folds the adapter into the weights and makes its B factors zero, so that training goes on from the same function. */
-async function mergeInPlace(model: ExecutableModel, adapter: LoraAdapter): Promise<void> {
+async function mergeInPlace(executor: Executor, model: ExecutableModel, adapter: LoraAdapter): Promise<void> {
   for (const [index, factors] of adapter.layers.entries()) {
-    await changeLayer(model, index, (layer) => {
+    await executor.changeLayer(model, index, (layer) => {
       for (const [role, own] of factors) {
         addProduct(layerTensor(layer, role).data, own, adapter.scale);
         own.b.data.fill(0);

@@ -11,18 +11,36 @@ export const DEVICE_LABELS: Readonly<Record<DeviceName, string>> = {
   webgpu: 'the graphics card',
 };
 
+/** How weights are kept: given from our memory at each run, or left on the device in a type. */
+export type WeightKeeping = 'host' | 'float32' | 'float16';
+
+/**
+ * The ways of keeping weights that suit each device, the best first; the first that works is taken. The CPU shares our
+ * memory, so that any copy is a waste. Others have memory of their own, often little, and half of it is enough: they
+ * compute in float32 all the same.
+ */
+export const WEIGHT_KEEPINGS: Readonly<Record<DeviceName, readonly WeightKeeping[]>> = {
+  cpu: ['host'],
+  webgpu: ['float16', 'float32', 'host'],
+};
+
 /**
  * The runtime's settings for one session. `strict` forbids it to compute what a device lacks on the CPU: it then
- * refuses the graph.
+ * refuses the graph. Results named in `kept` stay on the device.
  */
-export function runtimeOptions(device: DeviceName, threads: number, strict: boolean): InferenceSession.SessionOptions {
+export function runtimeOptions(
+  device: DeviceName,
+  { threads, strict = false, quiet = false }: { readonly threads: number; readonly strict?: boolean; readonly quiet?: boolean },
+  kept: ReadonlySet<string>,
+): InferenceSession.SessionOptions {
   return {
     executionProviders: [device],
+    ...(device !== 'cpu' && kept.size > 0 && { preferredOutputLocation: Object.fromEntries([...kept].map((name) => [name, 'gpu-buffer' as const])) }),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     enableMemPattern: false,
-    // Without strict the runtime warns of each node that it leaves on the CPU; 3 keeps errors alone.
-    logSeverityLevel: 3,
+    // Without strict the runtime warns of each node that it leaves on the CPU; 3 keeps errors alone, 4 what is fatal.
+    logSeverityLevel: quiet ? 4 : 3,
     extra: {
       session: {
         // Spinning threads take the cores from everything else on the machine, the window included.

@@ -3,9 +3,11 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Graph } from '../graph/graph';
 import { bindDims, evaluateDim } from '../graph/dims';
 import { serialiseGraph, type ShapeInput } from '../graph/onnx/serialise';
+import { GraphBuilder } from '../graph/builder';
 import type { DeviceName } from '../graph/op-rule';
 import { SessionError, ShapeError } from '../support/errors';
-import { messageOf, runtimeOptions, takeOverNote } from './device-options';
+import { messageOf, runtimeOptions, takeOverNote, type WeightKeeping } from './device-options';
+import { ResidentTensor } from './resident-tensor';
 
 /** A tensor given to or taken from a session: row-major, in memory of ours. */
 export type RuntimeTensor =
@@ -13,6 +15,15 @@ export type RuntimeTensor =
   | { readonly type: 'float64'; readonly shape: readonly number[]; readonly data: Float64Array }
   | { readonly type: 'int64'; readonly shape: readonly number[]; readonly data: BigInt64Array }
   | { readonly type: 'int8'; readonly shape: readonly number[]; readonly data: Int8Array };
+
+/** What a session can be given: a tensor of ours, or one that another session left on the device. */
+export type Feed = RuntimeTensor | ResidentTensor;
+
+/** Results of a run by name: those in our memory, and those that stay on the device, which the caller disposes. */
+export interface RunResults {
+  readonly tensors: Map<string, RuntimeTensor>;
+  readonly kept: Map<string, ResidentTensor>;
+}
 
 export interface SessionOptions {
   /** Threads inside one operator, on the CPU. */
@@ -23,6 +34,10 @@ export interface SessionOptions {
   readonly strict?: boolean;
   /** Told, in words for people, when the CPU took over from a device that failed. */
   readonly onNote?: (note: string) => void;
+  /** How weights are kept; unless said otherwise, as the device likes it best (see `chooseWeightKeeping`). */
+  readonly weights?: WeightKeeping;
+  /** Keep the runtime from writing errors to the console, where one is expected. */
+  readonly quiet?: boolean;
 }
 
 /** A float32 tensor over existing memory. */
@@ -54,17 +69,22 @@ export class Session {
     readonly graph: Graph,
     private readonly options: SessionOptions,
     private compiled: Compiled,
+    /** Names of the outputs that stay on the device. */
+    readonly kept: ReadonlySet<string>,
   ) {}
 
-  /** Throws SessionError if the runtime refuses the graph: on the CPU, or with `strict` on the device. */
-  static async create(graph: Graph, options: SessionOptions): Promise<Session> {
+  /**
+   * Outputs named in `kept` stay on the device. Throws SessionError if the runtime refuses the graph: on the CPU, or
+   * with `strict` on the device.
+   */
+  static async create(graph: Graph, options: SessionOptions, kept: ReadonlySet<string> = new Set()): Promise<Session> {
     const device = options.device ?? 'cpu';
     try {
-      return new Session(graph, options, await compile(graph, device, options));
+      return new Session(graph, options, await compile(graph, device, options, kept), kept);
     } catch (error) {
       if (!mayTakeOver(device, options)) throw error;
       options.onNote?.(takeOverNote(device, error));
-      return new Session(graph, options, await compile(graph, 'cpu', options));
+      return new Session(graph, options, await compile(graph, 'cpu', options, kept), kept);
     }
   }
 
@@ -78,15 +98,20 @@ export class Session {
    * there. Blocks the thread while it computes. Throws ShapeError on feeds that do not fit, SessionError on failure.
    */
   async run(
-    feeds: ReadonlyMap<string, RuntimeTensor>,
+    feeds: ReadonlyMap<string, Feed>,
     into: ReadonlyMap<string, RuntimeTensor> = new Map(),
   ): Promise<Map<string, RuntimeTensor>> {
-    const inputs: Record<string, Tensor> = {};
+    return (await this.runKeeping(feeds, into)).tensors;
+  }
+
+  /** As `run`, for graphs of which results stay on the device. */
+  async runKeeping(feeds: ReadonlyMap<string, Feed>, into: ReadonlyMap<string, RuntimeTensor> = new Map()): Promise<RunResults> {
+    const inputs = new Map<string, Feed>();
     const shapes = this.graph.inputs.map((value) => {
       const feed = feeds.get(value.name);
       if (feed === undefined) throw new ShapeError(`The graph ${this.graph.name} was not given ${value.name}.`);
       if (feed.type !== value.type) throw new ShapeError(`${value.name} is ${feed.type}, expected ${value.type}.`);
-      inputs[value.name] = toOrt(feed);
+      inputs.set(value.name, feed);
       return { name: value.name, declared: value.shape, actual: feed.shape };
     });
     const bindings = bindDims(shapes);
@@ -96,7 +121,7 @@ export class Session {
       const { device, session } = this.compiled;
       if (!mayTakeOver(device, this.options)) throw error;
       this.options.onNote?.(takeOverNote(device, error));
-      this.compiled = await compile(this.graph, 'cpu', this.options);
+      this.compiled = await compile(this.graph, 'cpu', this.options, this.kept);
       await session.release();
       return this.compute(inputs, bindings, into);
     }
@@ -108,12 +133,14 @@ export class Session {
 
   /** One run on the present device; `inputs` are the graph's own, shapes are added here. */
   private async compute(
-    inputs: Readonly<Record<string, Tensor>>,
+    inputs: ReadonlyMap<string, Feed>,
     bindings: ReadonlyMap<string, number>,
     into: ReadonlyMap<string, RuntimeTensor>,
-  ): Promise<Map<string, RuntimeTensor>> {
-    const feeds: Record<string, Tensor> = { ...inputs };
-    for (const { name, dims } of this.compiled.shapeInputs) {
+  ): Promise<RunResults> {
+    const { session, shapeInputs, device } = this.compiled;
+    const feeds: Record<string, Tensor> = {};
+    for (const [name, feed] of inputs) feeds[name] = await this.reachable(feed);
+    for (const { name, dims } of shapeInputs) {
       const sizes = dims.map((dim) => evaluateDim(dim, bindings));
       feeds[name] = toOrt(int64(sizes, [sizes.length]));
     }
@@ -123,18 +150,61 @@ export class Session {
       fetches[name] = memory === undefined ? null : toOrt(memory);
     }
     try {
-      const results = await this.compiled.session.run(feeds, fetches);
-      return new Map(this.graph.outputs.map(({ name }) => [name, into.get(name) ?? fromOrt(results[name], name)]));
+      const results = await session.run(feeds, fetches);
+      const found: RunResults = { tensors: new Map(), kept: new Map() };
+      for (const { name, type } of this.graph.outputs) {
+        const result = results[name];
+        if (this.kept.has(name)) found.kept.set(name, keep(result, name, type, device, this.options));
+        else found.tensors.set(name, into.get(name) ?? fromOrt(result, name));
+      }
+      return found;
     } catch (error) {
-      throw failure(`The runtime failed in the graph ${this.graph.name}`, this.graph, this.compiled.device, error);
+      throw failure(`The runtime failed in the graph ${this.graph.name}`, this.graph, device, error);
     }
+  }
+
+  /** A feed where the present device can read it: what lies on a device is fetched when the CPU took over. */
+  private async reachable(feed: Feed): Promise<Tensor> {
+    if (!(feed instanceof ResidentTensor)) return toOrt(feed);
+    if (this.compiled.device === 'cpu') {
+      try {
+        await feed.moveToCpu();
+      } catch (error) {
+        throw new SessionError(`The graph ${this.graph.name} cannot go on: what it needs was lost with the device.`, {
+          cause: error,
+          hint: 'Start again; if it happens again, compute on the processor.',
+        });
+      }
+    }
+    return feed.tensor;
   }
 }
 
-async function compile(graph: Graph, device: DeviceName, options: SessionOptions): Promise<Compiled> {
+/** A result that stays on the device, as its holder gets it. */
+function keep(tensor: Tensor | undefined, name: string, type: string, device: DeviceName, options: SessionOptions): ResidentTensor {
+  if (tensor === undefined || (type !== 'float32' && type !== 'float16')) throw new SessionError(`The result ${name} cannot stay on the device.`);
+  return new ResidentTensor(tensor, device, type, () => download(tensor, type, device, options));
+}
+
+/** A copy in the CPU's memory. The runtime has no call for it that works: a graph that does nothing brings it back. */
+async function download(tensor: Tensor, type: 'float32' | 'float16', device: DeviceName, options: SessionOptions): Promise<Tensor> {
+  const builder = new GraphBuilder();
+  const input = builder.input('x', tensor.dims, type);
+  const graph = builder.build('device.download', [builder.apply('Cast', [input], { to: type }, 'copy')]);
+  const { session } = await compile(graph, device, options, new Set());
+  try {
+    const { copy } = await session.run({ x: tensor });
+    if (copy === undefined) throw new SessionError('A tensor could not be read back from the device.');
+    return copy;
+  } finally {
+    await session.release();
+  }
+}
+
+async function compile(graph: Graph, device: DeviceName, options: SessionOptions, kept: ReadonlySet<string>): Promise<Compiled> {
   const { bytes, shapeInputs } = serialiseGraph(graph, device);
   try {
-    const session = await InferenceSession.create(bytes, runtimeOptions(device, options.threads, options.strict === true));
+    const session = await InferenceSession.create(bytes, runtimeOptions(device, options, kept));
     return { session, shapeInputs, device };
   } catch (error) {
     throw failure(`The runtime refused the graph ${graph.name}`, graph, device, error);

@@ -6,7 +6,7 @@ import type { Executor } from '../execution/executor';
 import { readLayer, type ExecutableModel } from '../execution/loaded-model';
 import { int8Names } from '../graph/passes/int8-products';
 import { LINEAR_ROLES } from '../model/config';
-import type { RuntimeTensor } from '../runtime/session';
+import type { Feed, RuntimeTensor } from '../runtime/session';
 
 /** The weights through which 8-bit gradients flow. */
 export const INT8_WEIGHTS: ReadonlySet<string> = new Set(LINEAR_ROLES);
@@ -20,7 +20,7 @@ export class Int8Weights {
   ) {}
 
   /** Adds a layer's weights to the feeds of its backward graph. */
-  async addTo(feeds: Map<string, RuntimeTensor>, layer: number): Promise<void> {
+  async addTo(feeds: Map<string, Feed>, layer: number): Promise<void> {
     for (const [name, tensor] of await this.layer(layer)) feeds.set(name, tensor);
   }
 

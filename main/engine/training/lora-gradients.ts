@@ -7,9 +7,9 @@ import { ATTENTION_GATE, loraName, MLP_GATE } from '../execution/block-graph';
 import type { BlockOptions, Executor, LayerGates } from '../execution/executor';
 import type { ExecutableModel } from '../execution/loaded-model';
 import { evaluateDim, bindDims } from '../graph/dims';
-import type { Graph } from '../graph/graph';
 import type { LinearRole } from '../model/config';
-import { float32, float32Data, type RuntimeTensor } from '../runtime/session';
+import type { ResidentTensor } from '../runtime/resident-tensor';
+import { float32, float32Data, type Feed, type RuntimeTensor, type Session } from '../runtime/session';
 import { breathe } from '../support/progress';
 import type { DropoutSource } from './dropout';
 import { INT8_WEIGHTS, Int8Weights } from './int8-weights';
@@ -69,6 +69,20 @@ export class LoraGradients {
    * rows are filled up at their ends, where nothing is predicted.
    */
   async compute(sequences: readonly ArrayLike<number>[], options: GradientOptions = {}): Promise<BatchGradients> {
+    const onDevice = new Map<number, ReadonlyMap<string, ResidentTensor>>();
+    try {
+      return await this.computeWith(onDevice, sequences, options);
+    } finally {
+      for (const layer of onDevice.keys()) giveUp(onDevice, layer);
+    }
+  }
+
+  /** `onDevice` takes the saved values, by layer, that stay on a device until the layer's backward pass. */
+  private async computeWith(
+    onDevice: Map<number, ReadonlyMap<string, ResidentTensor>>,
+    sequences: readonly ArrayLike<number>[],
+    options: GradientOptions,
+  ): Promise<BatchGradients> {
     const { executor, model } = this;
     const { ids, labels, weights, shape, predicted, documents } = layOutBatch(sequences, options.separatorId);
     const depth = model.config.layers.length;
@@ -84,9 +98,10 @@ export class LoraGradients {
     const inputs: Float32Array[] = [executor.embed(model, ids)];
     for (let layer = 0; layer < depth; layer++) {
       const feeds = await executor.blockFeeds(model, layer, inputs[layer] ?? new Float32Array(0), shape, optionsOf(layer));
-      const results = await block.forward.run(feeds, this.outputMemory(`${layer}`, block.forward.graph, feeds));
+      const results = await block.forward.runKeeping(feeds, this.outputMemory(`${layer}`, block.forward, feeds));
+      onDevice.set(layer, results.kept);
       const [output] = block.forward.graph.outputs;
-      inputs.push(float32Data(results.get(output?.name ?? ''), 'output'));
+      inputs.push(float32Data(results.tensors.get(output?.name ?? ''), 'output'));
       await breathe(options.signal);
     }
 
@@ -99,13 +114,14 @@ export class LoraGradients {
       const hidden = inputs[layer] ?? new Float32Array(0);
       const feeds = await executor.blockFeeds(model, layer, hidden, shape, optionsOf(layer));
       for (const name of recompute ? [] : graphs.savedNames) {
-        const saved = this.buffers.get(`${layer} ${name}`);
+        const saved = onDevice.get(layer)?.get(name) ?? this.buffers.get(`${layer} ${name}`);
         if (saved !== undefined) feeds.set(name, saved);
       }
       await this.int8?.addTo(feeds, layer);
       feeds.set('seed', float32(seed, [shape.batch * shape.length, model.config.hidden]));
-      const into = this.outputMemory(`d${layer}`, block.backward.graph, feeds, graphs.gradientNames.get('x'));
+      const into = this.outputMemory(`d${layer}`, block.backward, feeds, graphs.gradientNames.get('x'));
       const results = await block.backward.run(feeds, into);
+      giveUp(onDevice, layer);
       const gradientOf = (name: string): Float32Array => float32Data(results.get(graphs.gradientNames.get(name) ?? ''), name);
       layers[layer] = new Map(
         this.adapter.targets.map((role) => [role, { a: gradientOf(loraName(role, 'a')), b: gradientOf(loraName(role, 'b')) }]),
@@ -117,11 +133,14 @@ export class LoraGradients {
     return { loss: meanLosses(losses, weights), predicted, layers, gates };
   }
 
-  /** Memory for a graph's outputs, kept under `place`; `shared` names one that all places may use in turn. */
+  /**
+   * Memory for the outputs of a session that do not stay on its device, kept under `place`; `shared` names one that
+   * all places may use in turn.
+   */
   private outputMemory(
     place: string,
-    graph: Pick<Graph, 'inputs' | 'outputs'>,
-    feeds: ReadonlyMap<string, RuntimeTensor>,
+    { graph, kept }: Pick<Session, 'graph' | 'kept'>,
+    feeds: ReadonlyMap<string, Feed>,
     shared?: string,
   ): Map<string, RuntimeTensor> {
     const bindings = bindDims(
@@ -131,7 +150,7 @@ export class LoraGradients {
       }),
     );
     return new Map(
-      graph.outputs.map(({ name, shape }) => {
+      graph.outputs.filter(({ name }) => !kept.has(name)).map(({ name, shape }) => {
         const sizes = shape.map((dim) => evaluateDim(dim, bindings));
         const count = sizes.reduce((product, size) => product * size, 1);
         // The gradient passed down alternates between two buffers: one is read while the other is written.
@@ -145,6 +164,12 @@ export class LoraGradients {
       }),
     );
   }
+}
+
+/** Gives the memory of a layer's saved values back to the device. */
+function giveUp(onDevice: Map<number, ReadonlyMap<string, ResidentTensor>>, layer: number): void {
+  for (const tensor of onDevice.get(layer)?.values() ?? []) tensor.dispose();
+  onDevice.delete(layer);
 }
 
 /** Adapter parameters in one fixed order, as an optimiser wants them. */

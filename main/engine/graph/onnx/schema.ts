@@ -77,7 +77,7 @@ export function decodeProto(message: 'ModelProto' | 'TensorProto', bytes: Uint8A
 }
 
 /** ONNX's numbers for element types (TensorProto.DataType). */
-export const onnxTypes = { float32: 1, uint8: 2, int8: 3, int64: 7, bool: 9, float64: 11 } as const;
+export const onnxTypes = { float32: 1, uint8: 2, int8: 3, int64: 7, bool: 9, float16: 10, float64: 11 } as const;
 
 /** ONNX's numbers for attribute kinds (AttributeProto.AttributeType). */
 export const onnxAttributeTypes = { float: 1, int: 2, ints: 7 } as const;

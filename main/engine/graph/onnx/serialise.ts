@@ -1,4 +1,5 @@
 /** Writes one of our graphs as an ONNX model: lowers each node by its rule and encodes the result. */
+import { encodeFloat16 } from '../../tensors/half';
 import type { Dim } from '../dims';
 import type { Constant, Graph, Value } from '../graph';
 import { namesOf, type DeviceName, type Lowering, type OnnxAttribute } from '../op-rule';
@@ -121,6 +122,11 @@ function encodeNumbers(type: keyof typeof onnxTypes, data: readonly number[]): U
       return new Uint8Array(Float32Array.from(data).buffer);
     case 'float64':
       return new Uint8Array(Float64Array.from(data).buffer);
+    case 'float16': {
+      const words = new Uint16Array(data.length);
+      encodeFloat16(Float32Array.from(data), words);
+      return new Uint8Array(words.buffer);
+    }
     case 'int64':
       return new Uint8Array(BigInt64Array.from(data, BigInt).buffer);
     case 'int8':

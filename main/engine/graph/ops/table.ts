@@ -2,6 +2,7 @@
 import { InternalError } from '../../support/errors';
 import type { OpRule } from '../op-rule';
 import { addRule, divRule, mulRule, subRule } from './arithmetic';
+import { castRule } from './cast';
 import { concatRule } from './concat';
 import { expRule, negRule, reciprocalRule, sigmoidRule, sqrtRule } from './elementwise';
 import { expandRule } from './expand';
@@ -25,7 +26,7 @@ const rules: ReadonlyMap<string, OpRule> = new Map(
     addRule, subRule, mulRule, divRule, negRule, expRule, reciprocalRule, sqrtRule, sigmoidRule, siluRule,
     matmulRule, gemmRule, int8ProductRule, int8ColumnsRule, reshapeRule, transposeRule, expandRule, concatRule, sliceRule, padRule,
     reduceSumRule, reduceMeanRule, reduceLogSumExpRule, softmaxRule, rmsNormRule, rotaryEmbeddingRule,
-    gatherElementsRule, scatterElementsRule,
+    gatherElementsRule, scatterElementsRule, castRule,
   ].map((rule) => [rule.op, rule]),
 );
 
