@@ -19,7 +19,7 @@ type Build = (builder: GraphBuilder, inputs: readonly Value[], test: OnnxCase) =
 /** How each of ONNX's operators is said with ours, and with which. */
 const builds: Readonly<Record<string, { readonly ops: readonly string[]; readonly build: Build }>> = {
   ...Object.fromEntries(
-    ['Add', 'Sub', 'Mul', 'Div', 'Neg', 'Exp', 'Sqrt', 'Sigmoid', 'MatMul', 'Softmax'].map((op) => [
+    ['Add', 'Sub', 'Mul', 'Div', 'Neg', 'Exp', 'Sqrt', 'Sigmoid', 'Tanh', 'Erf', 'MatMul', 'Softmax'].map((op) => [
       op,
       { ops: [op], build: ((b, inputs) => [b.apply(op, inputs)]) satisfies Build },
     ]),
@@ -79,6 +79,19 @@ const builds: Readonly<Record<string, { readonly ops: readonly string[]; readonl
   RMSNormalization: {
     ops: ['RmsNorm'],
     build: (b, inputs, test) => [b.apply('RmsNorm', inputs, { epsilon: number(test, 'epsilon', 1e-5) })],
+  },
+  Gelu: { ops: ['Gelu'], build: (b, inputs, test) => [b.apply('Gelu', inputs, { tanh: test.attributes.get('approximate') === 'tanh' ? 1 : 0 })] },
+  // The case's further outputs, mean and inverse deviation, are no results of ours: they are composed.
+  LayerNormalization: {
+    ops: ['LayerNorm'],
+    build: (b, inputs, test) => {
+      const [x] = inputs;
+      const epsilon = number(test, 'epsilon', 1e-5);
+      const mean = b.reduceMean(must(x), [-1]);
+      const centred = b.subtract(must(x), mean);
+      const variance = b.reduceMean(b.multiply(centred, centred), [-1]);
+      return [b.apply('LayerNorm', inputs, { epsilon }), mean, b.reciprocal(b.sqrt(b.add(variance, b.scalar(epsilon))))];
+    },
   },
   GatherElements: { ops: ['GatherElements'], build: (b, inputs) => [b.apply('GatherElements', inputs)] },
   // Ours counts positions up from one; the rows at the case's positions, sequence by sequence, are its tables.
@@ -212,7 +225,7 @@ function number({ attributes }: OnnxCase, name: string, otherwise: number): numb
 
 function list({ attributes }: OnnxCase, name: string): readonly number[] | undefined {
   const value = attributes.get(name);
-  return typeof value === 'number' ? undefined : value;
+  return typeof value === 'number' || typeof value === 'string' ? undefined : value;
 }
 
 function must<Item>(item: Item | undefined): Item {

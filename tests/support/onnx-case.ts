@@ -15,7 +15,7 @@ export interface CaseTensor {
 
 export interface OnnxCase {
   readonly op: string;
-  readonly attributes: ReadonlyMap<string, number | readonly number[]>;
+  readonly attributes: ReadonlyMap<string, number | string | readonly number[]>;
   readonly inputs: readonly CaseTensor[];
   readonly outputs: readonly CaseTensor[];
 }
@@ -29,7 +29,7 @@ const tensorSchema = v.object({
   int64Data: v.array(v.number()),
   rawData: bytesSchema,
 });
-const attributeSchema = v.object({ name: v.string(), f: v.number(), i: v.number(), ints: v.array(v.number()), type: v.number() });
+const attributeSchema = v.object({ name: v.string(), f: v.number(), i: v.number(), s: bytesSchema, ints: v.array(v.number()), type: v.number() });
 const modelSchema = v.object({
   graph: v.object({
     node: v.tuple([v.object({ opType: v.string(), input: v.array(v.string()), output: v.array(v.string()), attribute: v.array(attributeSchema) })]),
@@ -46,11 +46,12 @@ export async function readOnnxCase(folder: string): Promise<OnnxCase> {
     const files = names.filter((name) => name.startsWith(stem)).sort();
     return Promise.all(files.map(async (name) => readTensor(await readFile(join(data, name)))));
   };
-  const attributes = new Map<string, number | readonly number[]>(
-    node.attribute.map(({ name, f, i, ints, type }) => {
-      // AttributeProto.AttributeType: 1 FLOAT, 2 INT, 7 INTS.
+  const attributes = new Map<string, number | string | readonly number[]>(
+    node.attribute.map(({ name, f, i, s, ints, type }) => {
+      // AttributeProto.AttributeType: 1 FLOAT, 2 INT, 3 STRING, 7 INTS.
       if (type === 1) return [name, f] as const;
       if (type === 2) return [name, i] as const;
+      if (type === 3) return [name, new TextDecoder().decode(s)] as const;
       if (type === 7) return [name, ints] as const;
       throw new Error(`attribute ${name} is of kind ${type}`);
     }),

@@ -22,6 +22,13 @@ export const opCases: Readonly<Record<string, readonly GradientCase[]>> = {
     { shapes: [[5]], build: (b, [x]) => b.apply('Silu', [must(x)]) },
     { shapes: [[5]], build: (b, [x]) => b.apply('Silu', [must(x)]), type: 'float32' },
   ],
+  Tanh: [{ shapes: [[4]], build: (b, [x]) => b.apply('Tanh', [must(x)]) }],
+  Erf: [{ shapes: [[4]], build: (b, [x]) => b.apply('Erf', [must(x)]), type: 'float32' }],
+  Gelu: [
+    { shapes: [[5]], build: (b, [x]) => b.apply('Gelu', [must(x)], { tanh: 1 }) },
+    { shapes: [[5]], build: (b, [x]) => b.apply('Gelu', [must(x)], { tanh: 1 }), type: 'float32' },
+    { shapes: [[5]], build: (b, [x]) => b.apply('Gelu', [must(x)], { tanh: 0 }), type: 'float32' },
+  ],
   MatMul: [
     { shapes: [[2, 3], [3, 4]], build: (b, [x, y]) => b.matmul(must(x), must(y)) },
     { shapes: [[2, 2, 3], [2, 3, 2]], build: (b, [x, y]) => b.matmul(must(x), must(y)) },
@@ -52,6 +59,10 @@ export const opCases: Readonly<Record<string, readonly GradientCase[]>> = {
   Softmax: [{ shapes: [[2, 4]], build: (b, [x]) => b.softmax(must(x)) }],
   RmsNorm: [
     { shapes: [[2, 5], [5]], build: (b, [x, s]) => b.apply('RmsNorm', [must(x), must(s)], { epsilon: 1e-5 }) },
+  ],
+  LayerNorm: [
+    { shapes: [[2, 5], [5], [5]], build: (b, [x, s, t]) => b.apply('LayerNorm', [must(x), must(s), must(t)], { epsilon: 1e-5 }) },
+    { shapes: [[2, 5]], build: (b, [x]) => b.apply('LayerNorm', [must(x)], { epsilon: 1e-5 }) },
   ],
   RotaryEmbedding: [
     {

@@ -41,7 +41,7 @@ export interface Lowering {
   /** A name that nothing else has, for an inner result. */
   fresh(): string;
   /** A constant of rank 0. */
-  scalar(type: 'float32' | 'int8' | 'uint8', value: number): string;
+  scalar(type: 'float32' | 'float64' | 'int8' | 'uint8', value: number): string;
   /** An int64 vector constant. */
   int64s(values: readonly number[]): string;
   /** An int64 vector with the value of these dimensions: a constant, or fed by the runtime where symbols occur. */

@@ -1,4 +1,4 @@
-/** Functions of one element: Neg, Exp, Reciprocal, Sqrt, Sigmoid. */
+/** Functions of one element: Neg, Exp, Reciprocal, Sqrt, Sigmoid, Tanh, Erf. */
 import type { Value } from '../graph';
 import { perElement, type GradientContext, type OpRule } from '../op-rule';
 import { inputAt } from '../shapes';
@@ -31,3 +31,14 @@ export const sqrtRule = unaryRule('Sqrt', ({ builder, outputGradient }, result) 
 export const sigmoidRule = unaryRule('Sigmoid', ({ builder, outputGradient }, result) =>
   builder.multiply(outputGradient, builder.multiply(result, builder.subtract(builder.scalar(1), result))),
 );
+
+export const tanhRule = unaryRule('Tanh', ({ builder, outputGradient }, result) =>
+  builder.multiply(outputGradient, builder.subtract(builder.scalar(1), builder.multiply(result, result))),
+);
+
+/** The error function; its slope is 2 / sqrt(pi) exp(-x^2). */
+export const erfRule = unaryRule('Erf', ({ builder, node, outputGradient }) => {
+  const input = inputAt('Erf', node.inputs, 0);
+  const slope = builder.multiply(builder.exp(builder.negate(builder.multiply(input, input))), builder.scalar(2 / Math.sqrt(Math.PI)));
+  return builder.multiply(outputGradient, slope);
+});
