@@ -3,11 +3,13 @@ import { basename, extname } from 'node:path';
 import { starterTexts } from '../engine/jobs/bundled';
 import { completeRecipe, readRecipeFile, stageOfText } from '../engine/jobs/recipe';
 import { UsageError } from '../engine/support/errors';
-import type { ExportTarget, Recipe, RecipeInput } from '../../preload/contract/recipe';
+import { GGUF_DTYPES, type ExportTarget, type Recipe, type RecipeInput } from '../../preload/contract/recipe';
 import type { Arguments } from './arguments';
 
 export const FORMATS = ['safetensors', 'gguf'] as const;
 const DTYPES = ['F16', 'F32', 'BF16'] as const;
+/** Short names that llama.cpp's own tool knows. */
+const GGUF_SHORT_NAMES: Readonly<Record<string, string>> = { Q4_K: 'Q4_K_M', Q5_K: 'Q5_K_M' };
 /** 512 blocks of 256 tokens. */
 const DEFAULT_BUDGET = 131_072;
 
@@ -15,11 +17,19 @@ type SourceInput = RecipeInput['sources'][number];
 
 /** An export target from a format and an element type. Throws UsageError for a pair that does not exist. */
 export function exportTarget(format: (typeof FORMATS)[number], dtypeText: string | undefined): ExportTarget {
-  const dtype = DTYPES.find((one) => one === (dtypeText ?? 'F16').toUpperCase());
-  if (dtype === undefined) throw new UsageError(`--dtype is one of ${DTYPES.join(', ')}; found "${dtypeText ?? ''}".`);
-  if (format === 'safetensors') return { format, dtype };
-  if (dtype === 'BF16') throw new UsageError('GGUF files are written in F16 or F32, not BF16.', { hint: 'Leave --dtype out, or choose F16.' });
-  return { format, dtype };
+  const given = (dtypeText ?? 'F16').toUpperCase();
+  if (format === 'gguf') {
+    const dtype = GGUF_DTYPES.find((one) => one === (GGUF_SHORT_NAMES[given] ?? given));
+    if (dtype === undefined) throw new UsageError(`--dtype of a GGUF file is one of ${GGUF_DTYPES.join(', ')}; found "${dtypeText ?? ''}".`);
+    return { format, dtype };
+  }
+  const dtype = DTYPES.find((one) => one === given);
+  if (dtype !== undefined) return { format, dtype };
+  const isGgufType = GGUF_DTYPES.some((one) => one === (GGUF_SHORT_NAMES[given] ?? given));
+  throw new UsageError(
+    `--dtype of safetensors is one of ${DTYPES.join(', ')}; found "${dtypeText ?? ''}".`,
+    isGgufType ? { hint: `${given} is a type of GGUF files: choose --format gguf.` } : {},
+  );
 }
 
 /** The recipe that a command's arguments describe: a recipe file, if one is given, overridden by the options. */

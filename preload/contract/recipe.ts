@@ -30,10 +30,18 @@ const sourceSchema = v.object({
 });
 export type Source = v.InferOutput<typeof sourceSchema>;
 
+/**
+ * Number formats of GGUF files by llama.cpp's names, from exact to smallest. `_M` and `_S` are mixes: K_M stores the
+ * weights that suffer most finer.
+ */
+export const GGUF_DTYPES = [
+  'F32', 'F16', 'BF16', 'Q8_0', 'Q6_K', 'Q5_K_M', 'Q5_K_S', 'Q5_1', 'Q5_0', 'Q4_K_M', 'Q4_K_S', 'Q4_1', 'Q4_0',
+] as const;
+
 /** File type and element type of an exported model. */
 export const exportTargetSchema = v.variant('format', [
   v.object({ format: v.literal('safetensors'), dtype: v.picklist(['F32', 'F16', 'BF16']) }),
-  v.object({ format: v.literal('gguf'), dtype: v.picklist(['F16', 'F32']) }),
+  v.object({ format: v.literal('gguf'), dtype: v.picklist(GGUF_DTYPES) }),
 ]);
 export type ExportTarget = v.InferOutput<typeof exportTargetSchema>;
 

@@ -29,6 +29,9 @@ export const EXPORT_CHOICES: readonly ExportTarget[] = [
   ...DEFAULT_EXPORTS,
   { format: 'safetensors', dtype: 'BF16' },
   { format: 'safetensors', dtype: 'F32' },
+  { format: 'gguf', dtype: 'Q8_0' },
+  { format: 'gguf', dtype: 'Q5_K_M' },
+  { format: 'gguf', dtype: 'Q4_K_M' },
 ];
 
 /** Whether two targets are the same file type. */

@@ -12,11 +12,11 @@ import { asBytes } from '../words';
 export const exportCommand: Command = {
   name: 'export',
   summary: 'Write a model, or the result of a run, in another format',
-  usage: ['MODEL_OR_RUN --format safetensors|gguf [--dtype F16|F32|BF16] --out PATH'],
+  usage: ['MODEL_OR_RUN --format safetensors|gguf [--dtype TYPE] --out PATH'],
   options: { format: { type: 'string' }, dtype: { type: 'string' }, out: { type: 'string' } },
   help: [
     { usage: '--format F', about: 'safetensors (a folder, for transformers and vLLM) or gguf (a file, for llama.cpp, LM Studio, Jan, Ollama)' },
-    { usage: '--dtype D', about: 'F16 (the default), F32 or BF16; GGUF takes F16 or F32' },
+    { usage: '--dtype D', about: 'F16 (the default), F32 or BF16; GGUF also Q8_0, Q6_K, Q5_K_M, Q5_K_S, Q5_1, Q5_0, Q4_K_M, Q4_K_S, Q4_1, Q4_0' },
     { usage: '--out PATH', about: 'what to write: a folder that does not exist yet, or a .gguf file' },
   ],
   notes: ['MODEL_OR_RUN is a model, or the name of a run as "shear runs" lists it. The file is opened again and compared.'],

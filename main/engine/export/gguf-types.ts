@@ -7,6 +7,7 @@ import type { GlobalRole, LayerRole, ModelConfig } from '../model/config';
 import { globalWeightShape, layerWeightShape } from '../model/match-tensors';
 import { globalRoles, layerRoles } from '../model/view';
 import { elementCount } from '../tensors/shape';
+import type { WeightTypes } from './verify';
 
 /** Whether a layer is among those that get more bits. */
 type Which = (layer: number, layers: number) => boolean;
@@ -113,9 +114,28 @@ function allWeights(config: ModelConfig, fileType: GgufFileType): ChosenWeight[]
   ];
 }
 
-/** Bytes of all weights of a configuration in a file type, exactly; the file's header and padding come on top. */
-export function ggufWeightBytes(config: ModelConfig, fileType: GgufFileType): number {
-  return allWeights(config, fileType).reduce((sum, { type, shape }) => sum + encodedBytes(type, elementCount(shape)), 0);
+/** The types of all weights of a configuration in a file type. */
+export function ggufTypes(config: ModelConfig, fileType: GgufFileType): WeightTypes {
+  return {
+    global: (role) => globalType(config, role, fileType).type,
+    layer: (layer, role) => layerType(config, layer, role, fileType).type,
+  };
+}
+
+/**
+ * Bytes of all weights of a configuration in a file type, exactly; the file's header and padding come on top. With
+ * `areWidthsOdd`, as if no feed-forward width were whole blocks: what to expect where each layer gets a width of its own.
+ */
+export function ggufWeightBytes(config: ModelConfig, fileType: GgufFileType, areWidthsOdd = false): number {
+  return allWeights(config, fileType).reduce((sum, { role, type, shape }) => {
+    return sum + encodedBytes(areWidthsOdd && role === 'down' && isBlockType(type) ? 'F16' : type, elementCount(shape));
+  }, 0);
+}
+
+/** What feed-forward widths should be a multiple of, so that no matrix is kept from a file type's blocks altogether. */
+export function widthStep(fileType: GgufFileType): number {
+  const { base } = ruleOf(fileType);
+  return blockElements(FALLBACKS[base] ?? base);
 }
 
 /** Sentences for people about the weights whose rows do not fit their type; none where all fit. */

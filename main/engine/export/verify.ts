@@ -2,8 +2,10 @@
  * How a written model is judged: its logits must be those of the model it was written from, up to what storing weights
  * in fewer bits explains. The explanation is computed, not guessed: the same rounding is done in memory and measured.
  */
-import { decodePlain, type WrittenType } from '../tensors/elements';
-import { encodeInRange, noCounts } from '../tensors/range';
+import { GGUF_LAYOUTS, encodeBlocks, type GgufWrittenType } from '../formats/gguf/blocks';
+import type { GlobalRole, LayerRole } from '../model/config';
+import type { WrittenType } from '../tensors/elements';
+import { noCounts } from '../tensors/range';
 import type { Tensor32 } from '../tensors/handle';
 import type { ModelView } from '../model/view';
 
@@ -40,28 +42,63 @@ export function compareLogits(expected: Float32Array, found: Float32Array): Logi
   return { maxDifference, range: most - least };
 }
 
+/** The share of rows of `[T, V]` logits whose largest element is the same on both sides: tokens that greedy writing keeps. */
+export function sameChoices(expected: Float32Array, found: Float32Array, vocabulary: number): number {
+  const rows = expected.length / vocabulary;
+  let same = 0;
+  for (let row = 0; row < rows; row++) {
+    const at = row * vocabulary;
+    if (largestOf(expected, at, vocabulary) === largestOf(found, at, vocabulary)) same++;
+  }
+  return same / rows;
+}
+
+function largestOf(values: Float32Array, at: number, count: number): number {
+  let largest = at;
+  for (let index = at + 1; index < at + count; index++) if ((values[index] as number) > (values[largest] as number)) largest = index;
+  return largest - at;
+}
+
 /** Whether every logit is an ordinary number. */
 export function areFinite(logits: Float32Array): boolean {
   for (const value of logits) if (!Number.isFinite(value)) return false;
   return true;
 }
 
-/** A view whose weights have gone through the element type of a file; `vectors` is the type of norms and biases. */
-export function roundedView(view: ModelView, matrices: WrittenType, vectors: WrittenType): ModelView {
-  const rounded = async (tensor: Promise<Tensor32>): Promise<Tensor32> => {
-    const { shape, data } = await tensor;
-    return { shape, data: roundTo(shape.length > 1 ? matrices : vectors, data) };
-  };
+/** The element type of each weight of a file. */
+export interface WeightTypes {
+  global(role: GlobalRole): GgufWrittenType;
+  layer(layer: number, role: LayerRole): GgufWrittenType;
+}
+
+/** One type for all matrices, one for norms and biases. */
+export function plainTypes(matrices: WrittenType, vectors: WrittenType): WeightTypes {
+  const isVector = (role: GlobalRole | LayerRole): boolean => role.endsWith('Norm') || role.endsWith('.bias');
   return {
-    config: view.config,
-    readGlobal: (role) => rounded(view.readGlobal(role)),
-    readLayer: (layer, role) => rounded(view.readLayer(layer, role)),
+    global: (role) => (isVector(role) ? vectors : matrices),
+    layer: (_, role) => (isVector(role) ? vectors : matrices),
   };
 }
 
-function roundTo(type: WrittenType, values: Float32Array): Float32Array {
+/**
+ * A view whose weights have gone through the element types of a file. Blocks lie within rows, so the order of a file's
+ * rows makes no difference.
+ */
+export function roundedView(view: ModelView, types: WeightTypes): ModelView {
+  const rounded = async (tensor: Promise<Tensor32>, type: GgufWrittenType): Promise<Tensor32> => {
+    const { shape, data } = await tensor;
+    return { shape, data: roundTo(type, data) };
+  };
+  return {
+    config: view.config,
+    readGlobal: (role) => rounded(view.readGlobal(role), types.global(role)),
+    readLayer: (layer, role) => rounded(view.readLayer(layer, role), types.layer(layer, role)),
+  };
+}
+
+function roundTo(type: GgufWrittenType, values: Float32Array): Float32Array {
   if (type === 'F32') return values;
   const result = new Float32Array(values.length);
-  decodePlain(type, encodeInRange(type, values, noCounts()), result, 0);
+  GGUF_LAYOUTS[type]?.decode(encodeBlocks(type, values, noCounts()), result, 0);
   return result;
 }

@@ -4,6 +4,7 @@
  */
 import type { ExportTarget, Mode, Size } from '../../../preload/contract/recipe';
 import type { SizeForecast } from '../../../preload/contract/run';
+import { ggufWeightBytes, widthStep } from '../export/gguf-types';
 import { countLinearParameters, countParameters, type LayerShape, type ModelConfig } from '../model/config';
 import { fewestKept } from '../pruning/select';
 import { PlanError } from '../support/errors';
@@ -20,7 +21,9 @@ const MIN_GROUPS = 1;
 /** How far rounding to a convenient width may move the removed fraction. */
 const ROUNDING_TOLERANCE = 0.002;
 /** Widths that programs and processors like best, first. */
-const ROUND_WIDTHS = [8, 4, 2, 1] as const;
+const ROUND_WIDTHS: readonly number[] = [8, 4, 2, 1];
+/** Widths for files that store weights in blocks: multiples of the larger blocks, else of the smaller ones, whatever else. */
+const BLOCK_WIDTHS: readonly number[] = [256, 32];
 
 interface Removal {
   /** Fraction of the linear parameters that goes: removed / all linear parameters of the decoder layers. */
@@ -47,13 +50,15 @@ export function groupParameters(config: ModelConfig, layer: LayerShape): number 
   return 2 * config.hidden * config.headDim * (1 + layer.heads / layer.kvHeads);
 }
 
-/** Bytes of a model's weights in an element type. GGUF keeps vectors (norms, biases) in four bytes. */
+/** Bytes of a model's weights in an element type, exactly. GGUF keeps vectors (norms, biases) in four bytes. */
 export function weightBytes(config: ModelConfig, target: ExportTarget): number {
-  const elementBytes = target.dtype === 'F32' ? 4 : 2;
-  const all = countParameters(config);
-  if (target.format === 'safetensors') return all * elementBytes;
-  const matrices = countLinearParameters(config) + config.vocabulary * config.hidden * (config.tied ? 1 : 2);
-  return matrices * elementBytes + (all - matrices) * 4;
+  if (target.format === 'gguf') return ggufWeightBytes(config, target.dtype);
+  return countParameters(config) * (target.dtype === 'F32' ? 4 : 2);
+}
+
+/** The same where each layer gets a width of its own, which is hardly ever whole blocks: a straight line in the widths. */
+function oddWeightBytes(config: ModelConfig, target: ExportTarget): number {
+  return target.format === 'gguf' ? ggufWeightBytes(config, target.dtype, true) : weightBytes(config, target);
 }
 
 /** The configuration with the same widths in every layer. */
@@ -66,7 +71,7 @@ export function withEvenWidths(config: ModelConfig, widths: LayerShape): ModelCo
  * @throws PlanError when even the smallest widths are larger than what is asked for, with the limit in words.
  */
 export function planWidths(config: ModelConfig, size: Size, mode: Mode, target: ExportTarget): WidthBudget {
-  const goal = size.kind === 'ratio' ? ratioGoal(config, size.ratio) : bytesGoal(config, size.bytes, target);
+  const goal = size.kind === 'ratio' ? ratioGoal(config, size.ratio, target) : bytesGoal(config, size.bytes, mode, target);
   return mode === 'everywhere' ? planEven(config, goal) : planTotals(config, goal);
 }
 
@@ -76,15 +81,22 @@ interface Goal {
   readonly measure: (config: ModelConfig) => number;
   /** `nearest` hits a ratio from either side; `below` never exceeds a file size. */
   readonly rounding: 'nearest' | 'below';
+  /** Feed-forward widths of all layers alike are multiples of this; beyond 1 the measure goes in steps. */
+  readonly widthStep: number;
   readonly tooSmall: (smallest: number) => PlanError;
 }
 
-function ratioGoal(config: ModelConfig, ratio: number): Goal {
+function stepOf(target: ExportTarget): number {
+  return target.format === 'gguf' ? widthStep(target.dtype) : 1;
+}
+
+function ratioGoal(config: ModelConfig, ratio: number, target: ExportTarget): Goal {
   const total = countLinearParameters(config);
   return {
     keep: total * (1 - ratio),
     measure: countLinearParameters,
     rounding: 'nearest',
+    widthStep: stepOf(target),
     tooSmall: (smallest) => {
       const most = Math.floor((1 - smallest / total) * 1000) / 10;
       return new PlanError(`This model can lose at most ${most}% of its layers; ${round(ratio * 100)}% was asked for.`, {
@@ -95,21 +107,29 @@ function ratioGoal(config: ModelConfig, ratio: number): Goal {
   };
 }
 
-function bytesGoal(config: ModelConfig, bytes: number, target: ExportTarget): Goal {
+function bytesGoal(config: ModelConfig, bytes: number, mode: Mode, target: ExportTarget): Goal {
+  const isSmallEnough = weightBytes(config, target) <= bytes;
   return {
-    keep: bytes,
-    measure: (candidate) => weightBytes(candidate, target),
+    keep: isSmallEnough ? Number.POSITIVE_INFINITY : bytes,
+    measure: (candidate) => (mode === 'everywhere' ? weightBytes(candidate, target) : oddWeightBytes(candidate, target)),
     rounding: 'below',
+    widthStep: stepOf(target),
     tooSmall: (smallest) =>
       new PlanError(
         `This model cannot be made smaller than ${inMegabytes(smallest)} as ${target.dtype}; ${inMegabytes(bytes)} was asked for. ` +
           'Its word table and its smallest layers alone take that much.',
         {
-          hint: target.dtype === 'F32' ? 'Choose a larger size, or the element type F16.' : 'Choose a larger size, or start from a smaller model.',
+          hint: `Choose a larger size, or ${smallerType(target) ?? 'start from a smaller model'}.`,
           details: { askedBytes: bytes, smallestBytes: smallest, before: weightBytes(config, target) },
         },
       ),
   };
+}
+
+/** What to choose where an element type is too large. */
+function smallerType({ format, dtype }: ExportTarget): string | null {
+  if (dtype === 'F32') return 'the element type F16';
+  return format === 'gguf' && (dtype === 'F16' || dtype === 'BF16' || dtype === 'Q8_0') ? 'the element type Q4_K_M' : null;
 }
 
 function planEven(config: ModelConfig, goal: Goal): WidthBudget {
@@ -120,17 +140,18 @@ function planEven(config: ModelConfig, goal: Goal): WidthBudget {
   };
   const widths = (kvHeads: number, ffn: number): LayerShape => ({ kvHeads, heads: kvHeads * queriesPerGroup, ffn });
   const measure = (kvHeads: number, ffn: number): number => goal.measure(withEvenWidths(config, widths(kvHeads, ffn)));
-  const minChannels = Math.min(MIN_CHANNELS, most.ffn);
-  /** The measure is a straight line in the feed-forward width: solve it. */
+  const minChannels = Math.min(Math.max(MIN_CHANNELS, goal.widthStep), most.ffn);
   const exactFfn = (kvHeads: number): number => {
+    if (goal.rounding === 'below' && goal.widthStep > 1) return widestBelow(goal, most.ffn, (ffn) => measure(kvHeads, ffn));
+    // The measure is a straight line in the feed-forward width: solve it.
     const base = measure(kvHeads, 0);
-    return (goal.keep - base) / (measure(kvHeads, 1) - base);
+    return Number.isFinite(goal.keep) ? (goal.keep - base) / (measure(kvHeads, 1) - base) : most.ffn;
   };
 
   let kvHeads = most.kvHeads;
   while (kvHeads > MIN_GROUPS && exactFfn(kvHeads) < (1 - CHANNELS_FIRST_SHARE) * most.ffn) {
     // Where one group is worth more than all the channels that it would spare, the channels go.
-    if (exactFfn(kvHeads - 1) > most.ffn && exactFfn(kvHeads) >= minChannels) break;
+    if (exactFfn(kvHeads - 1) >= most.ffn && exactFfn(kvHeads) >= minChannels) break;
     kvHeads -= 1;
   }
   const exact = exactFfn(kvHeads);
@@ -143,6 +164,15 @@ function planEven(config: ModelConfig, goal: Goal): WidthBudget {
   return { mode: 'everywhere', ...kept, ...removalOf(config, config.layers.map(() => kept)) };
 }
 
+/** The largest width, `most` or a whole number of steps, that does not measure more than is to be kept; 0 if none does. */
+function widestBelow(goal: Goal, most: number, measure: (ffn: number) => number): number {
+  if (measure(most) <= goal.keep) return most;
+  for (let ffn = Math.floor(most / goal.widthStep) * goal.widthStep; ffn > 0; ffn -= goal.widthStep) {
+    if (measure(ffn) <= goal.keep) return ffn;
+  }
+  return 0;
+}
+
 function fractionPerChannel(config: ModelConfig): number {
   return (channelParameters(config) * config.layers.length) / countLinearParameters(config);
 }
@@ -150,10 +180,11 @@ function fractionPerChannel(config: ModelConfig): number {
 function roundWidth(exact: number, goal: Goal, limits: { least: number; most: number; fractionPerChannel: number }): number {
   const clamp = (width: number): number => Math.max(limits.least, Math.min(limits.most, width));
   if (exact >= limits.most) return limits.most;
-  for (const multiple of ROUND_WIDTHS) {
+  const multiples = goal.widthStep > 1 ? BLOCK_WIDTHS : ROUND_WIDTHS;
+  for (const multiple of multiples) {
     const step = goal.rounding === 'nearest' ? Math.round(exact / multiple) : Math.floor(exact / multiple);
     const width = clamp(step * multiple);
-    if (multiple === 1 || Math.abs(width - exact) * limits.fractionPerChannel <= ROUNDING_TOLERANCE) return width;
+    if (multiple === multiples.at(-1) || Math.abs(width - exact) * limits.fractionPerChannel <= ROUNDING_TOLERANCE) return width;
   }
   return clamp(Math.round(exact));
 }
@@ -245,7 +276,7 @@ export function forecastSize(config: ModelConfig, size: Size, mode: Mode, target
   return {
     removedFraction: budget.removedFraction,
     parametersBefore, parametersAfter: Math.round(parametersBefore - share(countParameters)),
-    bytesBefore, bytesAfter: Math.round(bytesBefore - share((candidate) => weightBytes(candidate, target))),
+    bytesBefore, bytesAfter: budget.removedFraction === 0 ? bytesBefore : Math.round(oddWeightBytes(config, target) - share((candidate) => oddWeightBytes(candidate, target))),
     heads: ((sum((layer) => layer.heads) / sum((layer) => layer.kvHeads)) * kvHeads) / count,
     kvHeads: kvHeads / count,
     ffn: (sum((layer) => layer.ffn) - budget.channelsRemoved) / count,

@@ -9,7 +9,7 @@ import { PLAIN_TYPE_BYTES } from '../tensors/elements';
 import type { StoredType, Tensor32 } from '../tensors/handle';
 import { isFloatType } from '../tensors/range';
 import { rowElements, type RowSource } from '../tensors/rows';
-import { LINEAR_ROLES, countLinearParameters, countParameters, linearShape, type GlobalRole, type LinearRole, type ModelConfig } from './config';
+import { LINEAR_ROLES, countLinearParameters, countParameters, linearShape, type GlobalRole, type LayerRole, type LinearRole, type ModelConfig } from './config';
 import type { DeclaredModel } from './declared';
 import { examineModel, type CheckpointMetadata, type Examined } from './examine';
 import { globalName, layerName } from './families/index';
@@ -37,6 +37,8 @@ export interface Checkpoint extends ModelView {
   readonly sizeBytes: number;
   /** Element types and the bytes stored in each, largest first. */
   readonly storedTypes: ReadonlyMap<StoredType, number>;
+  /** The element type of each weight as stored. */
+  readonly weightTypes: { global(role: GlobalRole): StoredType; layer(layer: number, role: LayerRole): StoredType };
   /** Real paths of the files that hold its weights. */
   readonly weightFiles: readonly string[];
   /** Files that travel with a model (tokenizer.json, LICENSE, ...): name to real path. Empty for GGUF. */
@@ -85,6 +87,10 @@ function createCheckpoint(examined: Examined, declared: DeclaredModel, config: M
     problems: problems.all,
     sizeBytes,
     storedTypes,
+    weightTypes: {
+      global: (role) => findGlobal(role).storedType,
+      layer: (layer, role) => find(layerName(declared.names, layer, role)).storedType,
+    },
     weightFiles: examined.weightFiles,
     sideFiles,
     licence,

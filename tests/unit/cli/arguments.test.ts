@@ -88,7 +88,8 @@ describe('a recipe from options', () => {
     [['tiny', '--out', 'o', '--ratio', '2'], 'between 0 and 0.9'],
     [['tiny', '--out', 'o', '--ratio', '0.2', '--mode', 'best'], '--mode is one of'],
     [['tiny', 'second', '--out', 'o', '--ratio', '0.2'], 'one argument too many'],
-    [['tiny', '--out', 'o', '--ratio', '0.2', '--format', 'gguf', '--dtype', 'BF16'], 'not BF16'],
+    [['tiny', '--out', 'o', '--ratio', '0.2', '--format', 'gguf', '--dtype', 'Q3'], 'found "Q3"'],
+    [['tiny', '--out', 'o', '--ratio', '0.2', '--dtype', 'Q4_K_M'], 'of safetensors'],
   ])('is refused for %j', async (argv, message) => {
     await expect(recipe(...argv)).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(message) as unknown });
   });
@@ -101,8 +102,9 @@ describe('a recipe from options', () => {
 describe('an export target', () => {
   it('is F16 unless said otherwise', () => {
     expect(exportTarget('gguf', undefined)).toEqual({ format: 'gguf', dtype: 'F16' });
+    expect(exportTarget('gguf', 'q4_k')).toEqual({ format: 'gguf', dtype: 'Q4_K_M' });
     expect(exportTarget('safetensors', 'bf16')).toEqual({ format: 'safetensors', dtype: 'BF16' });
-    expect(() => exportTarget('gguf', 'Q4')).toThrow('--dtype is one of');
+    expect(() => exportTarget('gguf', 'Q4')).toThrow('--dtype of a GGUF file is one of');
   });
 });
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exampleModel } from '../../../main/engine/jobs/bundled';
 import { exportCheckpoint } from '../../../main/engine/jobs/export-request';
 import { verifyModel } from '../../../main/engine/jobs/verify-model';
-import type { ExportTarget } from '../../../preload/contract/recipe';
+import { GGUF_DTYPES, type ExportTarget } from '../../../preload/contract/recipe';
 
 let folder: string;
 const text = 'Once upon a time there was a little dog. It liked to run in the park, and it had a big red ball. '.repeat(4);
@@ -25,7 +25,7 @@ function exportTo(target: ExportTarget, out: string): ReturnType<typeof exportCh
 describe('an export', () => {
   it.each<ExportTarget>([
     { format: 'safetensors', dtype: 'F32' }, { format: 'safetensors', dtype: 'F16' }, { format: 'safetensors', dtype: 'BF16' },
-    { format: 'gguf', dtype: 'F16' }, { format: 'gguf', dtype: 'F32' },
+    ...GGUF_DTYPES.map((dtype) => ({ format: 'gguf', dtype }) as const),
   ])('as %j gives the answers of the model it was made from', async (target) => {
     const exported = await exportTo(target, target.format === 'gguf' ? 'a.gguf' : 'a');
     expect(exported.maxLogitDifference).toBeLessThanOrEqual(exported.allowedDifference);

@@ -1,6 +1,6 @@
 /** Judging written models: comparing logits, and repeating a file's rounding in memory. */
 import { describe, expect, it } from 'vitest';
-import { areFinite, compareLogits, roundedView } from '../../../main/engine/export/verify';
+import { areFinite, compareLogits, plainTypes, roundedView, sameChoices } from '../../../main/engine/export/verify';
 import type { ModelView } from '../../../main/engine/model/view';
 
 describe('comparing logits', () => {
@@ -16,6 +16,10 @@ describe('comparing logits', () => {
       expect(compareLogits(Float32Array.of(1, 2), Float32Array.of(1, bad)).maxDifference).toBeNaN();
     }
     expect(compareLogits(Float32Array.of(1), Float32Array.of(1, 2)).maxDifference).toBeNaN();
+  });
+
+  it('counts the rows in which the same element is largest', () => {
+    expect(sameChoices(Float32Array.of(1, 2, 5, 4), Float32Array.of(0, 1, 4, 5), 2)).toBe(0.5);
   });
 
   it('sees numbers that are none', () => {
@@ -35,18 +39,18 @@ describe('a rounded view', () => {
   };
 
   it('rounds matrices as the file does and leaves vectors alone where the file does', async () => {
-    const rounded = roundedView(view, 'F16', 'F32');
+    const rounded = roundedView(view, plainTypes('F16', 'F32'));
     expect([...(await rounded.readGlobal('embedding')).data]).toEqual([0.0999755859375, 1]);
     expect([...(await rounded.readGlobal('finalNorm')).data]).toEqual([Math.fround(0.1)]);
   });
 
   it('rounds vectors too where the file does', async () => {
-    const rounded = roundedView(view, 'BF16', 'BF16');
+    const rounded = roundedView(view, plainTypes('BF16', 'BF16'));
     expect([...(await rounded.readGlobal('finalNorm')).data]).toEqual([0.10009765625]);
   });
 
   it('does not touch the weights it was made from', async () => {
-    await roundedView(view, 'F16', 'F16').readGlobal('embedding');
+    await roundedView(view, plainTypes('F16', 'F16')).readGlobal('embedding');
     expect([...(await view.readGlobal('embedding')).data]).toEqual([Math.fround(0.1), 1]);
   });
 });
