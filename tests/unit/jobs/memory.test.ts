@@ -44,6 +44,13 @@ describe('the memory of training', () => {
     expect(bytes() - bytes({ streamed: true })).toBeCloseTo((28 / 30) * 4 * 106_168_320, -4);
   });
 
+  it('grows with dropout by its pool of multipliers, and by what is masked', () => {
+    const pool = 4 * 2 * 4 * 256 * 1536;
+    const more = bytes({ dropout: true }) - bytes();
+    expect(more).toBeGreaterThanOrEqual(pool);
+    expect(more).toBeLessThan(2 * pool);
+  });
+
   it('counts the saved activations that a forward pass gives', () => {
     const { activations } = estimateTraining(config, { rank: 8, batch: 1, length: 128 });
     // Queries, keys, values, attention's result, middle, gate, up, output, and seven inner products of LoRA; the embedding once.
