@@ -4,7 +4,9 @@
  */
 import { argv, stdout } from 'node:process';
 import { createAdapter } from '../../main/engine/execution/adapter';
-import { Executor, type KeyValueCache } from '../../main/engine/execution/executor';
+import { Executor } from '../../main/engine/execution/executor';
+import { KeyValueCache } from '../../main/engine/execution/key-value-cache';
+import { readTokens } from '../../main/engine/execution/read-tokens';
 import { loadModel, type LoadedModel } from '../../main/engine/execution/loaded-model';
 import { differentiate } from '../../main/engine/graph/autodiff';
 import { GraphBuilder } from '../../main/engine/graph/builder';
@@ -152,14 +154,9 @@ function join(arrays: readonly Float32Array[]): Float32Array {
 async function cachedLogits(model: LoadedModel, options: SessionOptions): Promise<Float32Array> {
   const executor = await Executor.create(options);
   try {
-    const cache: KeyValueCache = { layers: [], positions: 0 };
-    let hidden: Float32Array = new Float32Array();
-    for (const ids of [[1, 30, 40, 50, 60], [70]]) {
-      hidden = executor.embed(model, ids);
-      for (let layer = 0; layer < model.layers.length; layer++) hidden = await executor.forwardCached(model, layer, hidden, ids.length, cache);
-      cache.positions += ids.length;
-    }
-    return await executor.logits(model, hidden);
+    const cache = new KeyValueCache(model.config);
+    await readTokens(executor, model, [1, 30, 40, 50, 60], cache);
+    return await readTokens(executor, model, [70], cache);
   } finally {
     await executor.dispose();
   }

@@ -1,6 +1,8 @@
 /** Text generation with a key/value cache: the likeliest token, or a seeded sample at a temperature. */
-import type { Executor, KeyValueCache } from '../execution/executor';
-import type { ExecutableModel } from '../execution/loaded-model';
+import type { Executor } from '../execution/executor';
+import { KeyValueCache } from '../execution/key-value-cache';
+import { readTokens } from '../execution/read-tokens';
+import type { TextModel } from '../execution/text-model';
 import { TextError } from '../support/errors';
 import { breathe } from '../support/progress';
 import { Random } from '../support/random';
@@ -20,18 +22,19 @@ export interface GenerateOptions {
 /** New ids after a prompt of at least one id. `tokensPerSecond` counts new tokens after the prompt was read. */
 export async function generate(
   executor: Executor,
-  model: ExecutableModel,
+  model: TextModel,
   promptIds: readonly number[],
   options: GenerateOptions,
 ): Promise<{ ids: number[]; tokensPerSecond: number }> {
   if (promptIds.length === 0) throw new TextError('Generation needs a prompt of at least one token.');
   const random = Random.fromSeed(options.seed);
-  const cache: KeyValueCache = { layers: [], positions: 0 };
+  const cache = new KeyValueCache(model.config);
   const ids: number[] = [];
   let next = promptIds;
   let started = performance.now();
   while (ids.length < options.tokens) {
-    const logits = await lastLogits(executor, model, next, cache, options.signal);
+    await breathe(options.signal);
+    const logits = await readTokens(executor, model, next, cache);
     if (ids.length === 0) started = performance.now();
     const id = options.temperature === 0 ? argmax(logits) : sample(logits, options.temperature, random);
     if (options.eosIds.includes(id)) break;
@@ -41,22 +44,6 @@ export async function generate(
   }
   const seconds = (performance.now() - started) / 1000;
   return { ids, tokensPerSecond: ids.length > 1 && seconds > 0 ? (ids.length - 1) / seconds : 0 };
-}
-
-async function lastLogits(
-  executor: Executor,
-  model: ExecutableModel,
-  ids: readonly number[],
-  cache: KeyValueCache,
-  signal: AbortSignal | undefined,
-): Promise<Float32Array> {
-  await breathe(signal);
-  let hidden: Float32Array = executor.embed(model, ids);
-  for (let layer = 0; layer < model.config.layers.length; layer++) {
-    hidden = await executor.forwardCached(model, layer, hidden, ids.length, cache);
-  }
-  cache.positions += ids.length;
-  return executor.logits(model, hidden.subarray(hidden.length - model.config.hidden));
 }
 
 function argmax(values: Float32Array): number {

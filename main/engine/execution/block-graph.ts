@@ -7,7 +7,7 @@ import type { LinearRole } from '../model/config';
 import type { GraphBuilder } from '../graph/builder';
 import { multiplyDims, type Dim } from '../graph/dims';
 import type { Value } from '../graph/graph';
-import { attend } from './attention';
+import { attend, attendAfter, type AttentionPast } from './attention';
 
 /** What a block graph is made from; blocks with equal specs share their graphs. */
 export interface BlockSpec {
@@ -62,12 +62,6 @@ export interface BlockContext {
   readonly mask: Value;
 }
 
-/** Earlier keys and values, [B, K, L, D] each, that attention may look back at. */
-export interface BlockPast {
-  readonly keys: Value;
-  readonly values: Value;
-}
-
 export interface Block {
   readonly output: Value;
   /** What enters o, [B*T, H*D]; the sum after attention, [B*T, C]; what enters down, [B*T, F]. */
@@ -76,7 +70,7 @@ export interface Block {
   readonly channels: Value;
   /** What the backward pass needs and is dear to compute again; everything else it recomputes from these. */
   readonly saved: readonly Value[];
-  /** Keys and values of all positions so far, [B, K, S, D]. */
+  /** Keys and values of the block's own positions, [B, K, T, D]. */
   readonly keys: Value;
   readonly values: Value;
 }
@@ -107,7 +101,8 @@ export function blockContext(builder: GraphBuilder, spec: BlockSpec, seen?: Dim)
 }
 
 /**
- * Appends one block. `hidden` is [B*T, C]; weights become graph inputs named `prefix` + role, [out, in].
+ * Appends one block. `hidden` is [B*T, C]; weights become graph inputs named `prefix` + role, [out, in]; those of the
+ * linears in `turned` [in, out]. With `past`, attention also looks at earlier positions.
  */
 export function buildBlock(
   builder: GraphBuilder,
@@ -115,13 +110,12 @@ export function buildBlock(
   context: BlockContext,
   spec: BlockSpec,
   dims: BlockDims,
-  options: { readonly prefix?: string; readonly past?: BlockPast } = {},
+  options: { readonly prefix?: string; readonly past?: AttentionPast; readonly turned?: ReadonlySet<LinearRole> } = {},
 ): Block {
-  const { prefix = '', past } = options;
+  const { prefix = '', past, turned } = options;
   const { headDim: D, headsPerGroup: G } = spec;
   const { hidden: C, kvHeads: K, ffn: F } = dims;
   const [B, T] = ['B', spec.length ?? 'T'] as const;
-  const seen = context.mask.shape.at(-1) ?? T;
   const queryWidth = multiplyDims(K, G, D);
   const saved: Value[] = [];
   const save = (value: Value): Value => {
@@ -138,9 +132,10 @@ export function buildBlock(
     return value;
   };
   const linear = (role: LinearRole, input: Value, out: Dim, width: Dim): Value => {
-    const weight = builder.input(prefix + role, [out, width]);
+    const isTurned = turned?.has(role) === true;
+    const weight = builder.input(prefix + role, isTurned ? [width, out] : [out, width]);
     const bias = spec.biases.has(role) ? { added: builder.input(`${prefix}${role}.bias`, [out]) } : {};
-    const base = builder.gemm(input, weight, { transposeRight: true, ...bias, name: `${prefix}${role}.base` });
+    const base = builder.gemm(input, weight, { transposeRight: !isTurned, ...bias, name: `${prefix}${role}.base` });
     if (spec.lora?.targets.includes(role) !== true) return base;
     const a = builder.input(prefix + loraName(role, 'a'), [dims.rank, width]);
     const b = builder.input(prefix + loraName(role, 'b'), [out, dims.rank]);
@@ -153,19 +148,16 @@ export function buildBlock(
   const heads = (value: Value, count: Dim): Value => builder.transpose(builder.reshape(value, [B, T, count, D]), [0, 2, 1, 3]);
   const rotate = (value: Value): Value =>
     builder.apply('RotaryEmbedding', [value, context.position, context.cosines, context.sines]);
-  const extend = (earlier: Value | undefined, value: Value): Value =>
-    earlier === undefined ? value : builder.concat([earlier, value], 2, seen);
 
   const attentionInput = norm('attentionNorm', hidden);
   const rotatedQueries = rotate(heads(linear('q', attentionInput, queryWidth, C), multiplyDims(K, G)));
   // The query heads of a group stand together, so that products with keys and values need no repetition.
   const queries = save(builder.reshape(rotatedQueries, [B, K, G, T, D], `${prefix}queries`));
-  const newKeys = save(rotate(heads(linear('k', attentionInput, multiplyDims(K, D), C), K)));
-  const newValues = save(heads(linear('v', attentionInput, multiplyDims(K, D), C), K));
-  const keys = extend(past?.keys, newKeys);
-  const values = extend(past?.values, newValues);
+  const keys = save(rotate(heads(linear('k', attentionInput, multiplyDims(K, D), C), K)));
+  const values = save(heads(linear('v', attentionInput, multiplyDims(K, D), C), K));
 
-  let mixed = attend(builder, { queries, keys, values, mask: context.mask });
+  const looked = { queries, keys, values, mask: context.mask };
+  let mixed = past === undefined ? attend(builder, looked) : attendAfter(builder, past, looked);
   if (spec.gates) mixed = builder.multiply(mixed, builder.input(prefix + ATTENTION_GATE, [K, 1, 1, 1]));
   const joined = builder.transpose(builder.reshape(mixed, [B, multiplyDims(K, G), T, D]), [0, 2, 1, 3]);
   const attention = save(builder.reshape(joined, [multiplyDims(B, T), queryWidth], `${prefix}attention.out`));

@@ -5,7 +5,12 @@ import { GraphBuilder } from '../graph/builder';
 import { extractGraph } from '../graph/extract';
 import { withInt8Products } from '../graph/passes/int8-products';
 import type { Graph, Value } from '../graph/graph';
+import type { LinearRole } from '../model/config';
 import { ATTENTION_GATE, blockContext, buildBlock, loraName, MLP_GATE, sharedDims, type BlockSpec } from './block-graph';
+
+/** Inputs of `cachedGraph`. */
+export const PAST_KEYS = 'past.keys';
+export const PAST_VALUES = 'past.values';
 
 /** Forward and backward pass of one block for training. */
 export interface TrainingGraphs {
@@ -29,16 +34,19 @@ export function forwardGraph(spec: BlockSpec): Graph {
   return extractGraph(builder.build('block', [output]), 'block.forward', [output]);
 }
 
-/** The block with earlier keys and values as inputs and all keys and values as further outputs. */
-export function cachedGraph(spec: BlockSpec): Graph {
+/**
+ * The block over new tokens that follow others: earlier keys and values as inputs, those of the new tokens as further
+ * outputs. Weights of the linears in `turned` are given as [in, out].
+ */
+export function cachedGraph(spec: BlockSpec, turned: ReadonlySet<LinearRole>): Graph {
   const builder = new GraphBuilder();
   const hidden = hiddenInput(builder, spec);
   const past = {
-    keys: builder.input('past.keys', ['B', 'K', 'L', spec.headDim]),
-    values: builder.input('past.values', ['B', 'K', 'L', spec.headDim]),
+    keys: builder.input(PAST_KEYS, ['B', 'K', 'L', spec.headDim]),
+    values: builder.input(PAST_VALUES, ['B', 'K', 'L', spec.headDim]),
   };
   const context = blockContext(builder, spec, 'S');
-  const block = buildBlock(builder, hidden, context, spec, sharedDims, { past });
+  const block = buildBlock(builder, hidden, context, spec, sharedDims, { past, turned });
   const outputs = [block.output, block.keys, block.values];
   return extractGraph(builder.build('block', outputs), 'block.cached', outputs);
 }
@@ -117,6 +125,13 @@ export function headGraphs(rmsEpsilon: number): HeadGraphs {
     losses: extractGraph(joint, 'head.losses', [losses]),
     training: extractGraph(joint, 'head.training', [losses, gradient]),
   };
+}
+
+/** `logits` of `headGraphs` for a head that is given as [C, V]. */
+export function turnedHeadGraph(rmsEpsilon: number): Graph {
+  const builder = new GraphBuilder();
+  const norm = builder.apply('RmsNorm', [builder.input('x', ['N', 'C']), builder.input('finalNorm', ['C'])], { epsilon: rmsEpsilon });
+  return builder.build('head.turned', [builder.gemm(norm, builder.input('head', ['C', 'V']), { name: 'logits' })]);
 }
 
 /** `weight` [K, N] to `values` [K, N] in 8 bits and `scales` [N]. */

@@ -3,7 +3,7 @@ import { float32, type RuntimeTensor } from '../runtime/session';
 import type { Rope } from '../model/config';
 
 /** Added to the scores of positions that may not be seen: beyond any score, so that their share is exactly zero. */
-const HIDDEN_SCORE = -1e9;
+export const HIDDEN_SCORE = -1e9;
 
 interface RotaryTables {
   /** [P, D/2] */

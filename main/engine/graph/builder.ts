@@ -138,9 +138,9 @@ export class GraphBuilder {
     return this.apply('Softmax', [value]);
   }
 
-  /** Positions start..end-1 of an axis of known size. */
-  slice(value: Value, axis: number, start: number, end: number): Value {
-    return this.apply('Slice', [value], { axis, start, end });
+  /** Positions start..end-1 of an axis; `length` says how many these are where that is not known yet. */
+  slice(value: Value, axis: number, start: Dim, end: Dim, length?: Dim): Value {
+    return this.apply('Slice', [value], { axis, bounds: [start, end], length: length === undefined ? [] : [length] });
   }
 
   /** Joins along an axis; `total` is the result's size along it. */

@@ -1,5 +1,10 @@
-/** Slice: the positions start..end-1 of one axis; sizes are known when the graph is made, but for the other axes. */
-import { namesOf, numberAttribute, type OpRule } from '../op-rule';
+/**
+ * Slice: the positions start..end-1 of one axis. Where these are symbols, the size of the result is given too, since
+ * the difference of two symbols is no dimension of ours; no gradient flows through such a slice.
+ */
+import type { Dim } from '../dims';
+import type { Attributes } from '../graph';
+import { dimsAttribute, namesOf, numberAttribute, type OpRule } from '../op-rule';
 import { inputAt, normaliseAxis, shapeError } from '../shapes';
 
 export const sliceRule: OpRule = {
@@ -7,9 +12,11 @@ export const sliceRule: OpRule = {
   infer(inputs, attributes) {
     const input = inputAt('Slice', inputs, 0);
     const axis = normaliseAxis('Slice', numberAttribute(attributes, 'axis'), input.shape.length);
-    const [start, end, size] = [numberAttribute(attributes, 'start'), numberAttribute(attributes, 'end'), input.shape[axis]];
-    if (start < 0 || end <= start || typeof size !== 'number' || end > size) {
-      throw shapeError('Slice', `an axis ${axis} that holds positions ${start} to ${end - 1}`, [input.shape]);
+    const [start, end, size] = [...boundsOf(attributes), input.shape[axis]];
+    const [given] = dimsAttribute(attributes, 'length');
+    if (given !== undefined) return [{ type: input.type, shape: input.shape.map((dim, at) => (at === axis ? given : dim)) }];
+    if (typeof start !== 'number' || typeof end !== 'number' || typeof size !== 'number' || start < 0 || end <= start || end > size) {
+      throw shapeError('Slice', `an axis ${axis} that holds the positions from ${start} to before ${end}`, [input.shape]);
     }
     return [{ type: input.type, shape: input.shape.map((dim, at) => (at === axis ? end - start : dim)) }];
   },
@@ -17,8 +24,8 @@ export const sliceRule: OpRule = {
   gradient({ builder, node, outputGradient }) {
     const input = inputAt('Slice', node.inputs, 0);
     const axis = normaliseAxis('Slice', numberAttribute(node.attributes, 'axis'), input.shape.length);
-    const before = numberAttribute(node.attributes, 'start');
-    const after = Number(input.shape[axis]) - numberAttribute(node.attributes, 'end');
+    const [start, end] = boundsOf(node.attributes);
+    const [before, after] = [Number(start), Number(input.shape[axis]) - Number(end)];
     return [before === 0 && after === 0 ? outputGradient : builder.apply('Pad', [outputGradient], { axis, before, after })];
   },
   relate(node, relations) {
@@ -32,11 +39,17 @@ export const sliceRule: OpRule = {
     relations.mixed(result, cut, 'a slice counts its positions');
   },
   lower(node, lowering) {
-    const [axis, start, end] = ['axis', 'start', 'end'].map((name) => lowering.int64s([numberAttribute(node.attributes, name)]));
-    const inputs = [...namesOf(node.inputs), ...[start, end, axis].map((name) => name ?? '')];
+    const [start, end] = boundsOf(node.attributes);
+    const axis = numberAttribute(node.attributes, 'axis');
+    const inputs = [...namesOf(node.inputs), lowering.shape([start]), lowering.shape([end]), lowering.int64s([axis])];
     lowering.node({ op: 'Slice', inputs, outputs: namesOf(node.outputs) });
   },
 };
+
+function boundsOf(attributes: Attributes): readonly [start: Dim, end: Dim] {
+  const [start = 0, end = 0] = dimsAttribute(attributes, 'bounds');
+  return [start, end];
+}
 
 /** Pad: zeros before and after along one axis; the derivative of Slice, as Slice is its. */
 export const padRule: OpRule = {
