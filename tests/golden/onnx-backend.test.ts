@@ -110,6 +110,9 @@ const leftOut: Readonly<Record<string, string>> = {
   test_rotary_embedding_with_rotary_dim: 'our RotaryEmbedding rotates the whole width of a head',
 };
 
+/** Operators of passes, which tests/unit/graph compares with the graphs that the passes change. */
+const elsewhere = ['Int8Columns', 'Int8Product', 'Cast'];
+
 /** Operators for which ONNX's cases at hand have nothing; the last tests compare them with numbers worked out by hand. */
 const withoutCase = ['Reciprocal', 'ReduceSum', 'ReduceLogSumExp', 'ScatterElements', 'Pad'];
 
@@ -129,7 +132,7 @@ describe("ONNX's backend cases", () => {
 
   it('cover every operator of the table but those without a case', () => {
     const covered = [...cases].flatMap(([name, { op }]) => (leftOut[name] === undefined ? (builds[op]?.ops ?? []) : []));
-    expect([...new Set([...covered, ...withoutCase])].sort()).toEqual([...opNames].sort());
+    expect([...new Set([...covered, ...withoutCase, ...elsewhere])].sort()).toEqual([...opNames].sort());
     expect(withoutCase.filter((op) => covered.includes(op))).toEqual([]);
   });
 });

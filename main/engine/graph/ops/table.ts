@@ -4,12 +4,14 @@ import type { OpRule } from '../op-rule';
 import { addRule, divRule, mulRule, subRule } from './arithmetic';
 import { castRule } from './cast';
 import { concatRule } from './concat';
-import { expRule, negRule, reciprocalRule, sigmoidRule, sqrtRule } from './elementwise';
+import { erfRule, expRule, negRule, reciprocalRule, sigmoidRule, sqrtRule, tanhRule } from './elementwise';
 import { expandRule } from './expand';
 import { gatherElementsRule, scatterElementsRule } from './gather-elements';
+import { geluRule } from './gelu';
 import { gemmRule } from './gemm';
 import { int8ColumnsRule } from './int8-columns';
 import { int8ProductRule } from './int8-product';
+import { layerNormRule } from './layer-norm';
 import { matmulRule } from './matmul';
 import { reduceLogSumExpRule } from './reduce-log-sum-exp';
 import { reduceMeanRule, reduceSumRule } from './reduce';
@@ -23,9 +25,9 @@ import { transposeRule } from './transpose';
 
 const rules: ReadonlyMap<string, OpRule> = new Map(
   [
-    addRule, subRule, mulRule, divRule, negRule, expRule, reciprocalRule, sqrtRule, sigmoidRule, siluRule,
+    addRule, subRule, mulRule, divRule, negRule, expRule, reciprocalRule, sqrtRule, sigmoidRule, siluRule, tanhRule, erfRule, geluRule,
     matmulRule, gemmRule, int8ProductRule, int8ColumnsRule, reshapeRule, transposeRule, expandRule, concatRule, sliceRule, padRule,
-    reduceSumRule, reduceMeanRule, reduceLogSumExpRule, softmaxRule, rmsNormRule, rotaryEmbeddingRule,
+    reduceSumRule, reduceMeanRule, reduceLogSumExpRule, softmaxRule, rmsNormRule, layerNormRule, rotaryEmbeddingRule,
     gatherElementsRule, scatterElementsRule, castRule,
   ].map((rule) => [rule.op, rule]),
 );
