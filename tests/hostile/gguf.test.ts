@@ -27,7 +27,7 @@ describe('A GGUF file is refused', () => {
     { name: 'that lacks data', bytes: rawGguf([], [rawTensor('a', [100], 0, 0)], 32), words: /368 bytes are missing/ },
     { name: 'with rows that are no whole blocks', bytes: rawGguf([], [rawTensor('a', [16, 2], 8, 0)], 64), words: /no whole blocks of 32 elements as Q8_0/ },
     { name: 'in types that are not decoded, by name and number', bytes: rawGguf([], [rawTensor('a', [256], 16, 0), rawTensor('b', [256], 99, 256)], 512), words: /IQ2_XXS \(1 tensors\), type 99 \(1 tensors\)/ },
-    { name: 'that is part 2 of 3 (case 13)', bytes: rawGguf([rawEntry('split.no', 2, Buffer.from([1, 0])), rawEntry('split.count', 2, Buffer.from([3, 0]))]), words: /part 2 of 3/ },
+    { name: 'that is part 4 of 3', bytes: rawGguf([rawEntry('split.no', 2, Buffer.from([3, 0])), rawEntry('split.count', 2, Buffer.from([3, 0]))]), words: /part 4 of 3/ },
     { name: 'that is none', bytes: Buffer.alloc(64, 7), words: /does not start with the letters GGUF/ },
     { name: 'of 5 bytes', bytes: Buffer.from('GGUF\u0003'), words: /too short/ },
     { name: 'that is empty', bytes: Buffer.alloc(0), words: /too short/ },

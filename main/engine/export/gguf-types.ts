@@ -73,12 +73,13 @@ export function isQuantised(fileType: GgufFileType): boolean {
   return isBlockType(ruleOf(fileType).base);
 }
 
-/** The type of a weight outside the layers. The head, or the embedding that serves as one, is kept finer. */
+/** The type of a weight outside the layers. The head, or the embedding that serves as one, is kept finer; what is neither is kept whole. */
 export function globalType(config: ModelConfig, role: GlobalRole, fileType: GgufFileType): ChosenType {
   const { base } = ruleOf(fileType);
   const isHead = role === 'head' || (role === 'embedding' && config.tied);
   const shape = globalWeightShape(config, role);
-  if (!isHead || !isBlockType(base)) return fitting(shape, base);
+  if (!isBlockType(base)) return fitting(shape, base);
+  if (!isHead) return fitting(shape, role === 'embedding' ? base : 'F32');
   const isWhole = config.hidden % blockElements(base) === 0;
   return fitting(shape, base === 'Q8_0' || !isWhole ? 'Q8_0' : 'Q6_K');
 }

@@ -1,6 +1,6 @@
 /** The look at a model's files on which both opening and inspecting rest: everything found, and everything wrong. */
 import type { Problem } from '../../../preload/contract/model';
-import { openGguf } from '../formats/gguf/reader';
+import { openGgufModel } from '../formats/gguf/split';
 import type { GgufEntry } from '../formats/gguf/types';
 import type { JsonObject } from '../formats/json';
 import type { StoredTensor } from '../formats/stored-tensor';
@@ -46,7 +46,7 @@ export async function examineModel(path: string): Promise<Examined> {
 async function examineGguf(location: Location): Promise<Examined> {
   const problems = new Problems();
   const nothing = { location, problems, weightFiles: [location.path], sideFiles: new Map<string, string>() };
-  const file = await openGguf(location.path).catch((error: unknown) => {
+  const file = await openGgufModel(location.path).catch((error: unknown) => {
     problems.caught(error);
     return null;
   });
@@ -60,6 +60,7 @@ async function examineGguf(location: Location): Promise<Examined> {
     return {
       ...nothing,
       metadata: { kind: 'gguf', entries: file.entries },
+      weightFiles: file.paths,
       tensors: file.tensors,
       licence: typeof stated === 'string' && stated !== '' ? stated : 'unknown',
       model: await fit(declared, file.tensors, problems, true),

@@ -5,6 +5,7 @@
  */
 import { lstat, readFile, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { partNames } from '../formats/gguf/split';
 import { FormatError, NotFoundError, UnsupportedError, toAppError } from '../support/errors';
 
 /** Where a model is. */
@@ -30,7 +31,7 @@ export async function locateModel(path: string): Promise<Location> {
   if (status.isDirectory()) return locateFolder(given);
   if (!status.isFile()) throw new FormatError(`${given} is neither a file nor a folder.`, { details: { file: given } });
   const name = basename(given);
-  if (GGUF_NAMES.test(name)) return { kind: 'gguf', path: await realpath(given), name };
+  if (GGUF_NAMES.test(name)) return locateGguf(dirname(given), name);
   if (PICKLE_NAMES.test(name)) throw pickleError(name, given);
   if (FOLDER_FILE_NAMES.test(name)) return locateFolder(dirname(given));
   throw new FormatError(`${name} is not a model file that this program knows.`, {
@@ -50,8 +51,8 @@ async function locateFolder(folder: string): Promise<Location> {
   if (names.includes('adapter_config.json')) throw await adapterError(folder);
   const ggufs = names.filter((entry) => GGUF_NAMES.test(entry)).sort();
   const [only] = ggufs;
-  if (only !== undefined && ggufs.length === 1) {
-    return { kind: 'gguf', path: await realpath(join(folder, only)), name: only };
+  if (only !== undefined && (ggufs.length === 1 || ggufs.every((entry) => partNames(only)?.includes(entry) === true))) {
+    return locateGguf(folder, only);
   }
   if (ggufs.length > 1) {
     throw new FormatError(`The folder ${name} holds ${ggufs.length} GGUF files: ${ggufs.slice(0, 8).join(', ')}.`, {
@@ -66,6 +67,12 @@ async function locateFolder(folder: string): Promise<Location> {
     hint: 'Choose the folder in which config.json and the .safetensors files are.',
     details: { file: folder },
   });
+}
+
+/** Links are followed; of a part only its folder's, since the other parts are found by its name. */
+async function locateGguf(folder: string, name: string): Promise<Location> {
+  const path = partNames(name) === null ? await realpath(join(folder, name)) : join(await realpath(folder), name);
+  return { kind: 'gguf', path, name };
 }
 
 /** The revision of a cache entry (models--MAKER--MODEL) that its ref `main` names, else its only one; null for other folders. */

@@ -74,16 +74,25 @@ describe('GGUF files', () => {
       await file.close();
     }));
 
-  it('are read with an alignment of 16 and in version 2', () =>
-    withTemporaryFolder(async (folder) => {
-      const path = join(folder, 'a.gguf');
-      const bytes = rawGguf([rawEntry('general.alignment', 4, le.u32(16))], [rawTensor('one', [4], 0, 0), rawTensor('two', [4], 0, 16)], 32);
-      bytes.writeUInt32LE(2, 4);
-      bytes.writeFloatLE(1.5, bytes.length - 16);
-      await writeFile(path, bytes);
-      const file = await openGguf(path);
-      expect(file.version).toBe(2);
-      expect(await file.tensors.get('two')?.readFloat32()).toEqual(Float32Array.of(1.5, 0, 0, 0));
-      await file.close();
-    }));
+  it.each([8, 16, 32, 64, 128, 4096].flatMap((alignment) => [2, 3].map((version) => ({ alignment, version }))))(
+    'are read with an alignment of $alignment in version $version',
+    ({ alignment, version }) =>
+      withTemporaryFolder(async (folder) => {
+        const path = join(folder, 'a.gguf');
+        const step = Math.max(16, alignment);
+        const head = rawGguf([rawEntry('general.alignment', 4, le.u32(alignment))], [rawTensor('one', [4], 0, 0), rawTensor('two', [4], 0, step)]);
+        // The raw file is padded to 32; the data starts at the next multiple of its own alignment after the header.
+        const headerBytes = 24 + 8 + 17 + 4 + 4 + 2 * (8 + 3 + 4 + 8 + 4 + 8);
+        const start = Math.ceil(headerBytes / alignment) * alignment;
+        const bytes = Buffer.alloc(start + step + 16);
+        head.copy(bytes, 0, 0, headerBytes);
+        bytes.writeUInt32LE(version, 4);
+        bytes.writeFloatLE(1.5, start + step);
+        await writeFile(path, bytes);
+        const file = await openGguf(path);
+        expect(file.version).toBe(version);
+        expect(await file.tensors.get('two')?.readFloat32()).toEqual(Float32Array.of(1.5, 0, 0, 0));
+        await file.close();
+      }),
+  );
 });

@@ -19,9 +19,19 @@ const MAX_TENSORS = 200_000;
 const MAX_AXES = 4;
 const MAX_KEY_BYTES = 65_535;
 
-/** An open GGUF file. */
+/** Which part of a split model a file is; `number` counts from 0. */
+interface GgufPart {
+  readonly number: number;
+  readonly count: number;
+}
+
+/** An open GGUF file, or all files of a split model as one. */
 export interface GgufFile {
   readonly path: string;
+  /** All files that were opened, in the order of their parts. */
+  readonly paths: readonly string[];
+  /** Null where the file is whole. */
+  readonly part: GgufPart | null;
   readonly version: number;
   /** Values with the types they have in the file, in file order. */
   readonly entries: ReadonlyMap<string, GgufEntry>;
@@ -41,7 +51,7 @@ interface TensorInfo {
   readonly offset: number;
 }
 
-/** Opens a file and checks its header against its length. Throws FormatError, UnsupportedError, NotFoundError. */
+/** Opens one file, be it only a part, and checks its header against its length. Throws FormatError, UnsupportedError, NotFoundError. */
 export async function openGguf(path: string): Promise<GgufFile> {
   const file = await ByteFile.open(path);
   try {
@@ -66,7 +76,7 @@ function readHeader(file: ByteFile): GgufFile {
   }
   const metadata = new Map<string, GgufValue>();
   for (const [key, { value }] of entries) metadata.set(key, value);
-  refuseSplit(file, metadata);
+  const part = readPart(cursor, metadata);
 
   const alignment = readAlignment(cursor, entries.get('general.alignment'));
   const infos: TensorInfo[] = [];
@@ -80,7 +90,7 @@ function readHeader(file: ByteFile): GgufFile {
   refuseUnknownTypes(file, infos);
   const dataStart = Math.ceil(cursor.position / alignment) * alignment;
   const tensors = placeTensors(cursor, infos, dataStart);
-  return { path: file.path, version, entries, metadata, tensors, bytesRead: () => file.bytesRead, close: () => file.close() };
+  return { path: file.path, paths: [file.path], part, version, entries, metadata, tensors, bytesRead: () => file.bytesRead, close: () => file.close() };
 }
 
 function readVersion(cursor: Cursor): number {
@@ -114,18 +124,15 @@ function readAlignment(cursor: Cursor, entry: GgufEntry | undefined): number {
   return value;
 }
 
-/** Files of a split model state which part they are; one part alone cannot be used. */
-function refuseSplit(file: ByteFile, metadata: GgufMetadata): void {
+/** Files of a split model state which part they are. */
+function readPart(cursor: Cursor, metadata: GgufMetadata): GgufPart | null {
   const count = metadata.get('split.count');
-  const part = metadata.get('split.no');
-  if (typeof count !== 'number' || count <= 1) return;
-  throw new UnsupportedError(
-    `${file.name} is part ${typeof part === 'number' ? part + 1 : '?'} of ${count} of a split model.`,
-    {
-      hint: 'Join the parts into one file with llama.cpp: llama-gguf-split --merge FIRST_PART OUTPUT.gguf',
-      details: { feature: 'split GGUF', found: file.name },
-    },
-  );
+  const number = metadata.get('split.no');
+  if (count === undefined || count === 0 || count === 1) return null;
+  if (typeof count !== 'number' || typeof number !== 'number' || !(number >= 0 && number < count)) {
+    throw refuse(cursor, `says that it is part ${typeof number === 'number' ? number + 1 : '?'} of ${typeof count === 'number' ? count : '?'} of a split model`);
+  }
+  return { number, count };
 }
 
 function readTensorInfo(cursor: Cursor, alignment: number): TensorInfo {
