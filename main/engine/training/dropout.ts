@@ -16,7 +16,7 @@ export interface DropoutSource {
   draw(config: ModelConfig, rows: number): readonly LayerDropout[];
 }
 
-/** Passes that share a pool, at windows drawn anew: making one takes about as long as a thousandth of a pass. */
+/** Passes that share a pool, at windows drawn anew. Making one for SmolLM2-135M at 4 x 256 tokens takes 0.1 s, a pass 7. */
 const PASSES_PER_POOL = 8;
 /** Numbers at which a window may start, at most: bounds the pool to the largest mask and 16 MB. */
 const MOST_STARTS = 2 ** 22;
