@@ -1,4 +1,4 @@
-/** Runs tests/support/device-program.ts in a process that finds Electron's SwiftShader, a graphics card in software, or none. */
+/** Runs a program of tests/support in a process that finds Electron's SwiftShader, a graphics card in software, or none. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -18,19 +18,19 @@ export interface DeviceProgram {
   remove(): Promise<void>;
 }
 
-/** Builds the program into a folder of its own inside the repository, from where packages are found. */
-export async function buildDeviceProgram(): Promise<DeviceProgram> {
-  const folder = join(root, 'test-results', `device-program-${process.pid}`);
+/** Builds a program of this folder into a folder of its own inside the repository, from where packages are found. */
+export async function buildDeviceProgram(name = 'device-program'): Promise<DeviceProgram> {
+  const folder = join(root, 'test-results', `${name}-${process.pid}`);
   await build({
     configFile: false, root, logLevel: 'warn',
-    build: { ssr: join('tests', 'support', 'device-program.ts'), outDir: folder, target: 'node20.18', minify: false },
+    build: { ssr: join('tests', 'support', `${name}.ts`), outDir: folder, target: 'node20.18', minify: false },
   });
   return {
     run: (argv, withDriver) =>
       new Promise((resolve, reject) => {
         const drivers = withDriver ? driver : join(folder, 'no-driver.json');
         const environment = { LD_LIBRARY_PATH: electron, VK_DRIVER_FILES: drivers, VK_ICD_FILENAMES: drivers };
-        const child = spawn(process.execPath, [join(folder, 'device-program.js'), ...argv], {
+        const child = spawn(process.execPath, [join(folder, `${name}.js`), ...argv], {
           env: { ...process.env, ...environment },
           stdio: ['ignore', 'pipe', 'pipe'],
         });

@@ -47,7 +47,9 @@ export function float32(data: Float32Array, shape: readonly number[]): RuntimeTe
 
 /** An int64 tensor from numbers. */
 export function int64(values: ArrayLike<number>, shape: readonly number[]): RuntimeTensor {
-  return { type: 'int64', shape, data: BigInt64Array.from(Array.from(values), BigInt) };
+  const data = new BigInt64Array(values.length);
+  for (let index = 0; index < data.length; index++) data[index] = BigInt(values[index] ?? 0);
+  return { type: 'int64', shape, data };
 }
 
 /** The numbers of a float32 result. Throws SessionError if it is of another type. */
@@ -144,9 +146,11 @@ export class Session {
       const sizes = dims.map((dim) => evaluateDim(dim, bindings));
       feeds[name] = toOrt(int64(sizes, [sizes.length]));
     }
+    // Where some results stay on a device, the runtime (1.30) silently writes nothing into memory given for the others.
+    const canWriteInto = device === 'cpu' || this.kept.size === 0;
     const fetches: Record<string, Tensor | null> = {};
     for (const { name } of this.graph.outputs) {
-      const memory = into.get(name);
+      const memory = canWriteInto ? into.get(name) : undefined;
       fetches[name] = memory === undefined ? null : toOrt(memory);
     }
     try {
@@ -155,7 +159,7 @@ export class Session {
       for (const { name, type } of this.graph.outputs) {
         const result = results[name];
         if (this.kept.has(name)) found.kept.set(name, keep(result, name, type, device, this.options));
-        else found.tensors.set(name, into.get(name) ?? fromOrt(result, name));
+        else found.tensors.set(name, inMemory(result, name, into.get(name), canWriteInto));
       }
       return found;
     } catch (error) {
@@ -178,6 +182,15 @@ export class Session {
     }
     return feed.tensor;
   }
+}
+
+/** A result in the memory given for it, if any, into which it is copied unless it is there already. */
+function inMemory(result: Tensor | undefined, name: string, memory: RuntimeTensor | undefined, isThere: boolean): RuntimeTensor {
+  if (memory !== undefined && isThere) return memory;
+  const own = fromOrt(result, name);
+  if (memory?.type !== 'float32' || own.type !== 'float32') return own;
+  memory.data.set(own.data);
+  return memory;
 }
 
 /** A result that stays on the device, as its holder gets it. */
