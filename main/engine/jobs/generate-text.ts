@@ -1,10 +1,11 @@
 /** A text continued by a model: prompt in, text out, pieces on the way. */
 import { generate } from '../evaluation/generate';
 import type { Executor } from '../execution/executor';
+import type { TextModel } from '../execution/text-model';
 import { CancelledError, UsageError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
 import { StreamDecoder } from '../tokenizer/stream-decoder';
-import { withExecutor, withUsableModel, type UsableModel } from './use-model';
+import { withExecutor, withUsableWriter, type UsableModel } from './use-model';
 
 export interface GeneratedText {
   /** The new text, without the prompt. */
@@ -25,7 +26,7 @@ export interface ContinueOptions {
 }
 
 /** Continues a prompt with a model in memory. Throws UsageError for a prompt longer than the model can read. */
-export async function continueText(executor: Executor, usable: Omit<UsableModel, 'close'>, prompt: string, options: ContinueOptions): Promise<GeneratedText> {
+export async function continueText(executor: Executor, usable: Omit<UsableModel<TextModel>, 'close'>, prompt: string, options: ContinueOptions): Promise<GeneratedText> {
   const { model, tokenizer, eosIds } = usable;
   const promptIds = tokenizer.encode(prompt, { special: true });
   const room = model.config.maxPositions - promptIds.length;
@@ -66,7 +67,7 @@ export async function generateText(
   path: string, prompt: string, options: ContinueOptions & { readonly threads: number; readonly onProgress?: OnProgress },
 ): Promise<GeneratedText> {
   const { signal, onProgress, threads } = options;
-  return withUsableModel(path, { signal, onProgress }, (usable) =>
+  return withUsableWriter(path, { signal, onProgress }, (usable) =>
     withExecutor(threads, (executor) => continueText(executor, usable, prompt, options)),
   );
 }

@@ -2,7 +2,8 @@
 import { stat } from 'node:fs/promises';
 import { Executor } from '../execution/executor';
 import { apart } from '../execution/loaded-model';
-import { loadUsableModel, type UsableModel } from './use-model';
+import type { TextModel } from '../execution/text-model';
+import { loadUsableWriter, type UsableModel } from './use-model';
 
 /** Before and after: more are not compared at a time. */
 const MOST_MODELS = 2;
@@ -10,7 +11,7 @@ const MOST_MODELS = 2;
 interface Kept {
   readonly path: string;
   readonly changedMs: number;
-  readonly usable: Promise<UsableModel>;
+  readonly usable: Promise<UsableModel<TextModel>>;
 }
 
 /** Keeps the models used last, and one executor for them. */
@@ -21,7 +22,7 @@ export class ModelCache {
   constructor(private readonly threads: number) {}
 
   /** A model in memory, loaded if need be. A model that changed on disk is loaded again. */
-  async use(path: string, signal?: AbortSignal): Promise<{ usable: UsableModel; executor: Executor }> {
+  async use(path: string, signal?: AbortSignal): Promise<{ usable: UsableModel<TextModel>; executor: Executor }> {
     const { mtimeMs } = await stat(path);
     let found = this.kept.find((one) => one.path === path && one.changedMs === mtimeMs);
     if (found === undefined) {
@@ -29,7 +30,7 @@ export class ModelCache {
       const others = this.kept.filter((one) => one.path !== path);
       await closeAll([...this.kept.filter((one) => one.path === path), ...others.slice(MOST_MODELS - 1)]);
       this.kept = others.slice(0, MOST_MODELS - 1);
-      found = { path, changedMs: mtimeMs, usable: loadUsableModel(path, { signal }) };
+      found = { path, changedMs: mtimeMs, usable: loadUsableWriter(path, { signal }) };
     }
     const chosen = found;
     this.kept = [chosen, ...this.kept.filter((one) => one !== chosen)];
@@ -37,7 +38,7 @@ export class ModelCache {
     try {
       const usable = await chosen.usable;
       // Two prompts may be going on at once with one model.
-      return { usable: { ...usable, model: apart(usable.model) }, executor: await this.executor };
+      return { usable: { ...usable, model: 'turned' in usable.model ? usable.model : apart(usable.model) }, executor: await this.executor };
     } catch (error) {
       this.kept = this.kept.filter((one) => one !== chosen);
       throw error;

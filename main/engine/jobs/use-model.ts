@@ -1,7 +1,8 @@
 /** A model ready to compute with its tokenizer, for those who use it outside a run. */
 import { Executor } from '../execution/executor';
-import { loadModel, streamModel, type ExecutableModel } from '../execution/loaded-model';
-import { openCheckpoint } from '../model/checkpoint';
+import { loadModel, streamModel, type ExecutableModel, type StreamedModel } from '../execution/loaded-model';
+import { loadWritingModel, type TextModel, type WritingModel } from '../execution/text-model';
+import { openCheckpoint, type Checkpoint } from '../model/checkpoint';
 import { countLinearParameters, countParameters, type ModelConfig } from '../model/config';
 import { ResourceError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
@@ -9,8 +10,8 @@ import type { Tokenizer } from '../tokenizer/tokenizer';
 import { loadCheckpointTokenizer } from './checkpoint-tokenizer';
 import { availableMemoryBytes } from './machine';
 
-export interface UsableModel {
-  readonly model: ExecutableModel;
+export interface UsableModel<Model = ExecutableModel> {
+  readonly model: Model;
   readonly tokenizer: Tokenizer;
   /** Ids that end a text, from every file that names one. */
   readonly eosIds: readonly number[];
@@ -32,6 +33,19 @@ const WORKING_BYTES = 400e6;
  * @throws ResourceError before anything is read when not even that fits.
  */
 export async function loadUsableModel(path: string, options: LoadOptions = {}): Promise<UsableModel> {
+  return loadWith(loadModel, path, options);
+}
+
+/** As `loadUsableModel`, for writing text alone. */
+export async function loadUsableWriter(path: string, options: LoadOptions = {}): Promise<UsableModel<TextModel>> {
+  return loadWith<WritingModel>(loadWritingModel, path, options);
+}
+
+async function loadWith<Model>(
+  load: (checkpoint: Checkpoint, options: { signal?: AbortSignal; onProgress?: OnProgress }) => Promise<Model>,
+  path: string,
+  options: LoadOptions,
+): Promise<UsableModel<Model | StreamedModel>> {
   const checkpoint = await openCheckpoint(path);
   try {
     const tokenizer = await loadCheckpointTokenizer(checkpoint);
@@ -39,7 +53,7 @@ export async function loadUsableModel(path: string, options: LoadOptions = {}): 
     const availableBytes = availableMemoryBytes() - WORKING_BYTES;
     if (4 * countParameters(checkpoint.config) <= availableBytes) {
       const { signal, onProgress } = options;
-      const model = await loadModel(checkpoint, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
+      const model = await load(checkpoint, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
       await checkpoint.close();
       return { model, tokenizer, eosIds, close: () => Promise.resolve() };
     }
@@ -52,8 +66,17 @@ export async function loadUsableModel(path: string, options: LoadOptions = {}): 
 }
 
 /** Opens a model for `work` and lets it go afterwards. */
-export async function withUsableModel<Value>(path: string, options: LoadOptions, work: (usable: UsableModel) => Promise<Value>): Promise<Value> {
-  const usable = await loadUsableModel(path, options);
+export function withUsableModel<Value>(path: string, options: LoadOptions, work: (usable: UsableModel) => Promise<Value>): Promise<Value> {
+  return withUsable(loadUsableModel(path, options), work);
+}
+
+/** As `withUsableModel`, for writing text alone. */
+export function withUsableWriter<Value>(path: string, options: LoadOptions, work: (usable: UsableModel<TextModel>) => Promise<Value>): Promise<Value> {
+  return withUsable(loadUsableWriter(path, options), work);
+}
+
+async function withUsable<Model, Value>(opened: Promise<UsableModel<Model>>, work: (usable: UsableModel<Model>) => Promise<Value>): Promise<Value> {
+  const usable = await opened;
   try {
     return await work(usable);
   } finally {

@@ -7,6 +7,7 @@ import { generate } from '../../evaluation/generate';
 import { createAdapter } from '../../execution/adapter';
 import type { Executor } from '../../execution/executor';
 import { loadModel, streamModel, type ExecutableModel } from '../../execution/loaded-model';
+import { loadWritingModel, type TextModel } from '../../execution/text-model';
 import { GraphBuilder } from '../../graph/builder';
 import { openCheckpoint, type Checkpoint } from '../../model/checkpoint';
 import { LINEAR_ROLES, type ModelConfig } from '../../model/config';
@@ -55,9 +56,8 @@ export async function serveBench(jobPath: string, io: { readonly input: Readable
 type Io = Parameters<typeof serveBench>[1];
 
 async function serveFrom(source: Checkpoint, job: BenchJob, started: Clock, io: Io): Promise<void> {
-  const model = job.way.streamed ? await streamModel(source) : await loadModel(source, { signal: io.signal });
   await withExecutor(job.threads, async (executor) => {
-    const work = workOf(job, executor, model, io.signal);
+    const work = await workOf(job, executor, source, io.signal);
     const first = await work();
     const say = (answer: Ready | Interval): unknown => io.output.write(`${JSON.stringify(answer)}\n`);
     say({ secondsToFirst: since(started).seconds, loss: first.loss, ids: [...first.ids], bytesRead: source.bytesRead() });
@@ -65,21 +65,21 @@ async function serveFrom(source: Checkpoint, job: BenchJob, started: Clock, io: 
       const readBefore = source.bytesRead();
       const tell = (interval: Timed): unknown => say({ ...interval, peakBytes: peakBytes(), bytesRead: source.bytesRead() - readBefore });
       if (request === 'work') tell((await work()).interval);
-      else if (request === 'gemm') tell(await multiply(model.config, job.threads));
+      else if (request === 'gemm') tell(await multiply(source.config, job.threads));
       else throw new UsageError(`A bench is asked for work or gemm, not for "${request}".`);
     }
   });
 }
 
-function workOf(job: BenchJob, executor: Executor, model: ExecutableModel, signal: AbortSignal): () => Promise<Done> {
-  switch (job.work) {
-    case 'step':
-      return stepWork(job, executor, model, signal);
-    case 'forward':
-      return () => timed(job, async () => (await measureWindows(executor, model, job.ids, { batch: job.way.microBatch, signal })).nll);
-    case 'generate':
-      return () => generateTimed(job, executor, model, signal);
+/** Loads the model in the form that the work wants. */
+async function workOf(job: BenchJob, executor: Executor, source: Checkpoint, signal: AbortSignal): Promise<() => Promise<Done>> {
+  if (job.work === 'generate') {
+    const model = job.way.streamed ? await streamModel(source) : await loadWritingModel(source, { signal });
+    return () => generateTimed(job, executor, model, signal);
   }
+  const model = job.way.streamed ? await streamModel(source) : await loadModel(source, { signal });
+  if (job.work === 'step') return stepWork(job, executor, model, signal);
+  return () => timed(job, async () => (await measureWindows(executor, model, job.ids, { batch: job.way.microBatch, signal })).nll);
 }
 
 function stepWork(job: BenchJob, executor: Executor, model: ExecutableModel, signal: AbortSignal): () => Promise<Done> {
@@ -97,7 +97,7 @@ async function timed(job: BenchJob, work: () => Promise<number>): Promise<Done> 
 }
 
 /** The interval begins with the first new token, so that reading the prompt does not count. */
-async function generateTimed(job: BenchJob, executor: Executor, model: ExecutableModel, signal: AbortSignal): Promise<Done> {
+async function generateTimed(job: BenchJob, executor: Executor, model: TextModel, signal: AbortSignal): Promise<Done> {
   let start: Clock | undefined;
   const { ids } = await generate(executor, model, job.ids[0] ?? [], {
     tokens: job.newTokens, seed: 0, temperature: 0, eosIds: [], signal,
