@@ -24,6 +24,10 @@ function parse(dim: Dim): Product {
   return { factor, symbols };
 }
 
+function isProduct(dim: Dim): boolean {
+  return typeof dim === 'string' && dim.includes('*');
+}
+
 function print(product: Product): Dim {
   if (product.symbols.length === 0 || product.factor === 0) return product.factor;
   const symbols = [...product.symbols].sort();
@@ -55,6 +59,8 @@ export function divideDim(dividend: Dim, divisor: Dim): Dim | null {
 
 /** The value of a dimension once its symbols are bound. Throws ShapeError on an unbound symbol. */
 export function evaluateDim(dim: Dim, bindings: ReadonlyMap<string, number>): number {
+  const known = typeof dim === 'number' ? dim : bindings.get(dim);
+  if (known !== undefined) return known;
   const { factor, symbols } = parse(dim);
   return symbols.reduce((product, symbol) => {
     const value = bindings.get(symbol);
@@ -75,10 +81,18 @@ export function bindDims(
   shapes: readonly { readonly name: string; readonly declared: readonly Dim[]; readonly actual: readonly number[] }[],
 ): Map<string, number> {
   const bindings = new Map<string, number>();
-  let open = shapes.flatMap((shape) => {
+  let open: { readonly shape: (typeof shapes)[number]; readonly product: Product; readonly size: number }[] = [];
+  for (const shape of shapes) {
     if (shape.declared.length !== shape.actual.length) throw mismatch(shape.name, shape.declared, shape.actual);
-    return shape.declared.map((dim, axis) => ({ shape, product: parse(dim), size: shape.actual[axis] ?? 0 }));
-  });
+    shape.declared.forEach((dim, axis) => {
+      const size = shape.actual[axis] ?? 0;
+      // Numbers and single symbols first and without parsing: this runs for every layer of every token.
+      const known = typeof dim === 'number' ? dim : bindings.get(dim);
+      if (known === undefined && isProduct(dim)) open.push({ shape, product: parse(dim), size });
+      else if (known === undefined) bindings.set(String(dim), size);
+      else if (known !== size) throw mismatch(shape.name, shape.declared, shape.actual);
+    });
+  }
   for (;;) {
     const rest: typeof open = [];
     for (const entry of open) {
