@@ -57,7 +57,7 @@ async function recipe(changes: Partial<RecipeInput> = {}): Promise<Recipe> {
   const [text] = await starterTexts();
   return completeRecipe({
     model: exampleModel(), out: join(folder, 'out'), size: { kind: 'ratio', ratio: 0.2 }, budgetTokens: 4096,
-    sources: [{ kind: 'text', path: text?.path ?? '', name: 'stories' }], training: { length: 64, batch: 4 },
+    sources: [{ kind: 'text', path: text?.path ?? '', name: 'stories' }], training: { length: 64, batch: 4, dropout: 0.1 },
     method: { analysisTokens: 128 }, recovery: { rounds: 1, heldBackShare: 0.02 }, ...changes,
   });
 }
