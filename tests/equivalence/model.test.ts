@@ -2,7 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAdapter, type LoraAdapter } from '../../main/engine/execution/adapter';
 import { Executor } from '../../main/engine/execution/executor';
 import { asView, loadModel, type LoadedModel } from '../../main/engine/execution/loaded-model';
+import { KeyValueCache } from '../../main/engine/execution/key-value-cache';
 import { mergedView } from '../../main/engine/execution/merge';
+import { readTokens } from '../../main/engine/execution/read-tokens';
+import { loadWritingModel } from '../../main/engine/execution/text-model';
 import { computeLogits } from '../../main/engine/evaluation/logits';
 import { generate } from '../../main/engine/evaluation/generate';
 import { LINEAR_ROLES } from '../../main/engine/model/config';
@@ -84,6 +87,20 @@ describe.each([
       const row = logits.subarray((IDS.length - 1 + index) * vocabulary, (IDS.length + index) * vocabulary);
       expect((row[id] ?? Number.NaN) >= Math.max(...row) - 1e-5, `token ${index}`).toBe(true);
     });
+  });
+
+  it('gives the same logits for a text read in pieces, past the room that the cache begins with, whichever way weights lie', async () => {
+    const random = Random.fromSeed(5);
+    const text = Array.from({ length: 75 }, () => random.nextInteger(model.config.vocabulary));
+    const { vocabulary } = model.config;
+    const expected = (await computeLogits(executor, model, text)).subarray((text.length - 1) * vocabulary);
+    for (const writer of [model, await loadWritingModel(asView(model))]) {
+      const cache = new KeyValueCache(model.config);
+      await readTokens(executor, writer, text.slice(0, 40), cache);
+      for (const [from, to] of [[40, 41], [41, 70], [70, 74]] as const) await readTokens(executor, writer, text.slice(from, to), cache);
+      expectClose(await readTokens(executor, writer, text.slice(74), cache), expected);
+      expect(cache.positions).toBe(text.length);
+    }
   });
 
   it('treats the sequences of a batch apart', async () => {
