@@ -15,7 +15,7 @@ import { LINEAR_ROLES } from '../../main/engine/model/config';
 import { DEVICE_NAMES, type WeightKeeping } from '../../main/engine/runtime/device-options';
 import type { ResidentTensor } from '../../main/engine/runtime/resident-tensor';
 import { float32, float32Data, Session, type Feed, type SessionOptions } from '../../main/engine/runtime/session';
-import { Uploader } from '../../main/engine/runtime/uploader';
+import { Uploader, type ResidentType } from '../../main/engine/runtime/uploader';
 import { chooseWeightKeeping } from '../../main/engine/runtime/weight-keeping';
 import { Random } from '../../main/engine/support/random';
 import { flattenGradients, LoraGradients } from '../../main/engine/training/lora-gradients';
@@ -33,8 +33,8 @@ export interface ResidentFindings {
   /** How each device keeps weights by its own choice. */
   readonly chosen: Readonly<Record<DeviceName, WeightKeeping>>;
   readonly training: Readonly<Record<string, ResidentTraining>>;
-  /** Growth of this process, whose memory a device in software takes: by copies of 64 MB, and by as many after giving those up. */
-  readonly megabytes: readonly [first: number, again: number];
+  /** Growth of this process, whose memory a device in software takes: by copies of 64 MB of ours, and by as many after giving those up. */
+  readonly megabytes: Readonly<Record<string, readonly [first: number, again: number]>>;
   /** Where a copied and a computed tensor lay before and after the CPU took over, and the run's results. */
   readonly takeOver: { readonly places: readonly DeviceName[]; readonly results: readonly number[]; readonly notes: number };
 }
@@ -75,18 +75,18 @@ function distance(own: readonly Float32Array[], expected: readonly Float32Array[
   return Math.sqrt(difference / square);
 }
 
-async function growth(): Promise<[number, number]> {
+async function growth(type: ResidentType): Promise<[number, number]> {
   const [rows, columns, count] = [1024, 1024, 16];
   const data = new Float32Array(rows * columns).fill(1);
   const uploader = new Uploader(ON_DEVICE);
   const fill = async (): Promise<ResidentTensor[]> => {
     const copies: ResidentTensor[] = [];
-    for (let index = 0; index < count; index++) copies.push(await uploader.upload(data, [rows, columns], 'float32', () => Promise.resolve(data)));
+    for (let index = 0; index < count; index++) copies.push(await uploader.upload(data, [rows, columns], type, () => Promise.resolve(data)));
     return copies;
   };
   try {
     // The first copy makes shaders and the buffers that all later ones pass through.
-    (await uploader.upload(data, [rows, columns], 'float32', () => Promise.resolve(data))).dispose();
+    (await uploader.upload(data, [rows, columns], type, () => Promise.resolve(data))).dispose();
     const megabytes = (): number => memoryUsage.rss() / 2 ** 20;
     const start = megabytes();
     const first = await fill();
@@ -151,6 +151,7 @@ async function compare(modelPath: string, types: readonly WeightKeeping[]): Prom
     const model = await loadModel(checkpoint);
     const expected = await train(model, { threads: 1 }, 1);
     const training: Record<string, ResidentTraining> = {};
+    const megabytes: Record<string, [number, number]> = {};
     for (const weights of types) {
       const own = await train(model, { ...ON_DEVICE, weights }, 2);
       training[weights] = {
@@ -159,9 +160,10 @@ async function compare(modelPath: string, types: readonly WeightKeeping[]): Prom
         logits: distance([own.logits], [expected.logits]),
         seconds: own.seconds,
       };
+      if (weights !== 'host') megabytes[weights] = await growth(weights);
     }
     const [cpu, webgpu] = await Promise.all(DEVICE_NAMES.map((device) => chooseWeightKeeping({ threads: 1, device })));
-    return { chosen: { cpu: cpu ?? 'host', webgpu: webgpu ?? 'host' }, training, megabytes: await growth(), takeOver: await takeOver() };
+    return { chosen: { cpu: cpu ?? 'host', webgpu: webgpu ?? 'host' }, training, megabytes, takeOver: await takeOver() };
   } finally {
     await checkpoint.close();
     await keeper.dispose();
