@@ -1,6 +1,9 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createAdapter, type LoraAdapter } from '../../main/engine/execution/adapter';
 import { Executor } from '../../main/engine/execution/executor';
+import { KeyValueCache } from '../../main/engine/execution/key-value-cache';
+import { readTokens } from '../../main/engine/execution/read-tokens';
+import { loadWritingModel } from '../../main/engine/execution/text-model';
 import { streamModel, type ExecutableModel, type LoadedModel } from '../../main/engine/execution/loaded-model';
 import { computeLogits } from '../../main/engine/evaluation/logits';
 import { openCheckpoint } from '../../main/engine/model/checkpoint';
@@ -83,6 +86,24 @@ describe('weights that stay where sessions compute', () => {
     const expected = await after('host');
     expect(distance(await after('float32'), expected)).toBeLessThan(2e-5);
     expect(distance(await after('float16'), expected)).toBeLessThan(5e-3);
+  });
+
+  it('write text, also with matrices turned over', async () => {
+    const checkpoint = await openCheckpoint(EXAMPLE_MODEL);
+    try {
+      const writer = await loadWritingModel(checkpoint);
+      const logits = async (weights: WeightKeeping): Promise<Float32Array> => {
+        const executor = await open(weights);
+        const cache = new KeyValueCache(model.config);
+        await readTokens(executor, writer, text(5, 9), cache);
+        return readTokens(executor, writer, [300], cache);
+      };
+      const expected = [await logits('host')];
+      expect(distance([await logits('float32')], expected)).toBeLessThan(2e-5);
+      expect(distance([await logits('float16')], expected)).toBeLessThan(2e-3);
+    } finally {
+      await checkpoint.close();
+    }
   });
 
   it('may come from a file layer by layer', async () => {

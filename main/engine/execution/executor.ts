@@ -4,7 +4,7 @@
  */
 import { Session, float32, float32Data, int64, type Feed, type RuntimeTensor, type SessionOptions } from '../runtime/session';
 import type { Graph } from '../graph/graph';
-import type { ModelConfig } from '../model/config';
+import type { GlobalRole, ModelConfig } from '../model/config';
 import type { LoraAdapter } from './adapter';
 import { queryBlock } from './attention';
 import { ATTENTION_GATE, dropoutName, loraName, MLP_GATE, type BlockSpec, type LinearInput } from './block-graph';
@@ -194,6 +194,11 @@ export class Executor {
     return { values, scales };
   }
 
+  /** A weight outside the layers as the sessions of this executor want it. */
+  globalFeed(model: ExecutableModel, role: GlobalRole): Promise<Feed> {
+    return this.weights.global(model, role);
+  }
+
   /** Embeddings of ids, [N, C]. */
   embed(model: ExecutableModel, ids: ArrayLike<number>): Float32Array {
     const { hidden } = model.config;
@@ -265,8 +270,7 @@ export class Executor {
     const graphs = this.heads.get(config.rmsEpsilon) ?? headGraphs(config.rmsEpsilon);
     this.heads.set(config.rmsEpsilon, graphs);
     const session = await this.session(null, `head ${kind} ${config.rmsEpsilon}`, () => graphs[kind]);
-    const norm = await this.weights.global(model, 'finalNorm');
-    const head = await this.weights.global(model, headRole(config));
+    const [norm, head] = [await this.globalFeed(model, 'finalNorm'), await this.globalFeed(model, headRole(config))];
     const rows = hidden.length / config.hidden;
     for (let from = 0; from < rows; from += HEAD_ROWS) {
       const count = Math.min(HEAD_ROWS, rows - from);

@@ -4,7 +4,7 @@ import { InternalError } from '../support/errors';
 import { blockSpec, specKey, type Executor } from './executor';
 import { cachedGraph, PAST_KEYS, PAST_VALUES, turnedHeadGraph } from './graphs';
 import type { KeyValueCache } from './key-value-cache';
-import { globalTensor, type ExecutableModel } from './loaded-model';
+import { globalTensor, headRole, type ExecutableModel } from './loaded-model';
 import { weightsOf, type TextModel } from './text-model';
 
 /** Logits [V] of what follows the last of `ids`, at least one, which are added to the cache. */
@@ -43,15 +43,13 @@ function embed(executor: Executor, model: ExecutableModel, ids: readonly number[
 
 /** Logits [V] of one hidden row [C] through a head [C, V]. */
 async function turnedLogits(executor: Executor, model: ExecutableModel, row: Float32Array): Promise<Float32Array> {
-  const { rmsEpsilon, tied, hidden, vocabulary } = model.config;
+  const { rmsEpsilon, hidden, vocabulary } = model.config;
   const session = await executor.session(null, `head turned ${rmsEpsilon}`, () => turnedHeadGraph(rmsEpsilon));
-  const norm = globalTensor(model, 'finalNorm');
-  const head = globalTensor(model, tied ? 'embedding' : 'head');
   const logits = float32(new Float32Array(vocabulary), [1, vocabulary]);
   const feeds = new Map<string, Feed>([
     ['x', float32(row, [1, hidden])],
-    ['finalNorm', float32(norm.data, norm.shape)],
-    ['head', float32(head.data, head.shape)],
+    ['finalNorm', await executor.globalFeed(model, 'finalNorm')],
+    ['head', await executor.globalFeed(model, headRole(model.config))],
   ]);
   await session.run(feeds, new Map([['logits', logits]]));
   return float32Data(logits, 'logits');
