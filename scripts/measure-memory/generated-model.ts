@@ -1,5 +1,6 @@
 /** Models with generated weights, for measuring memory: their numbers mean nothing, their sizes are real. */
 import type { ModelConfig } from '../../main/engine/model/config';
+import { LLAMA_BLOCK } from '../../main/engine/model/design';
 import { globalWeightShape, layerWeightShape } from '../../main/engine/model/match-tensors';
 import { resolveRope } from '../../main/engine/model/rope';
 import type { ModelView } from '../../main/engine/model/view';
@@ -21,7 +22,7 @@ export interface ModelSizes {
 
 export function configOf({ layers, hidden, heads, kvHeads, headDim, ffn, vocabulary, tied }: ModelSizes): ModelConfig {
   return {
-    family: 'llama', vocabulary, hidden, headDim,
+    family: 'llama', design: LLAMA_BLOCK, vocabulary, hidden, headDim,
     layers: Array.from({ length: layers }, () => ({ heads, kvHeads, ffn })),
     rmsEpsilon: 1e-5, rope: resolveRope(10_000, headDim, null), tied, biases: new Set(),
     maxPositions: 8192, bosId: null, eosIds: [],

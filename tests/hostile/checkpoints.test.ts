@@ -59,10 +59,10 @@ describe('What is no model is refused in words:', () => {
 
   it('an architecture that is not known, by name', () =>
     withTemporaryFolder(async (folder) => {
-      await writeTinyFolder(folder, {}, { settings: { architectures: ['GPTNeoXForCausalLM'] } });
+      await writeTinyFolder(folder, {}, { settings: { architectures: ['FalconForCausalLM'] } });
       const error = await refusal(folder);
       expect(error).toBeInstanceOf(UnsupportedError);
-      expect(error.message).toContain('GPTNeoXForCausalLM');
+      expect(error.message).toContain('FalconForCausalLM');
     }));
 });
 
@@ -153,10 +153,10 @@ describe('A configuration that does not fit', () => {
 
   it('itself is refused with all its wrong settings together', () =>
     withTemporaryFolder(async (folder) => {
-      const settings = { hidden_size: 'many', num_key_value_heads: 3, vocab_size: undefined, hidden_act: 'gelu', quantization_config: { quant_method: 'gptq', bits: 4 } };
+      const settings = { hidden_size: 'many', num_key_value_heads: 3, vocab_size: undefined, hidden_act: 'relu6', quantization_config: { quant_method: 'gptq', bits: 4 } };
       await writeTinyFolder(folder, {}, { settings });
       const { message } = await refusal(folder);
-      for (const words of ['hidden_size as "many"', 'num_key_value_heads as 3', 'does not state vocab_size', 'gelu', 'GPTQ (4 bits)']) {
+      for (const words of ['hidden_size as "many"', 'num_key_value_heads as 3', 'does not state vocab_size', 'relu6', 'GPTQ (4 bits)']) {
         expect(message).toContain(words);
       }
     }));

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { writeSafetensors } from '../../main/engine/formats/safetensors/writer';
 import type { TensorToWrite } from '../../main/engine/formats/tensor-stream';
 import type { LayerShape, LinearRole, ModelConfig } from '../../main/engine/model/config';
-import { familyNamed, globalName, layerName } from '../../main/engine/model/families/index';
+import { familyNamed } from '../../main/engine/model/families/index';
 import { globalWeightShape, layerWeightShape } from '../../main/engine/model/match-tensors';
 import { resolveRope } from '../../main/engine/model/rope';
+import { storedWeights, writtenValues } from '../../main/engine/model/stored-weights';
 import { globalRoles, layerRoles, type ModelView } from '../../main/engine/model/view';
 import { Random } from '../../main/engine/support/random';
 import type { WrittenType } from '../../main/engine/tensors/elements';
@@ -32,6 +33,7 @@ export function tinyConfig(options: TinyOptions = {}): ModelConfig {
   const headDim = options.headDim ?? 8;
   return {
     family: options.family ?? 'llama',
+    design: familyNamed(options.family ?? 'llama').design,
     vocabulary: options.vocabulary ?? 48,
     hidden: options.hidden ?? 32,
     headDim,
@@ -96,24 +98,8 @@ export function tinyConfigJson(config: ModelConfig): Record<string, unknown> {
 
 /** The tensors of a view under their Hugging Face names. */
 export function tinyTensors(view: ModelView, type: WrittenType = 'F32'): TensorToWrite[] {
-  const { config } = view;
-  const { names } = familyNamed(config.family).huggingface;
-  return [
-    ...globalRoles(config).map((role) => ({
-      name: globalName(names, role),
-      type,
-      shape: globalWeightShape(config, role),
-      read: async () => (await view.readGlobal(role)).data,
-    })),
-    ...config.layers.flatMap((_, layer) =>
-      layerRoles(config).map((role) => ({
-        name: layerName(names, layer, role),
-        type,
-        shape: layerWeightShape(config, layer, role),
-        read: async () => (await view.readLayer(layer, role)).data,
-      })),
-    ),
-  ];
+  const { names } = familyNamed(view.config.family).huggingface;
+  return storedWeights(view.config, names).map((weight) => ({ name: weight.name, type, shape: weight.shape, read: () => writtenValues(view, names, weight) }));
 }
 
 export interface FolderChanges {

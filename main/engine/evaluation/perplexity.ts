@@ -61,7 +61,7 @@ export async function measureWindows(
   for (let from = 0; from < windows.length; from += batch) {
     const part = windows.slice(from, from + batch);
     const shape = { batch: part.length, length: first.length };
-    let hidden: Float32Array = executor.embed(model, Int32Array.from(part.flatMap((window) => Array.from(window))));
+    let hidden: Float32Array = executor.embed(model, Int32Array.from(part.flatMap((window) => Array.from(window))), shape);
     for (let layer = 0; layer < model.config.layers.length; layer++) {
       hidden = await executor.forwardBlock(model, layer, hidden, shape, options.adapter === undefined ? {} : { adapter: options.adapter });
       await breathe(options.signal);

@@ -1,6 +1,6 @@
 /** LoRA (Hu et al., arXiv 2106.09685): for each chosen linear W, factors A [R, in] and B [out, R] added as s B A. */
 import type { Tensor32 } from '../tensors/handle';
-import { linearShape, type LinearRole, type ModelConfig } from '../model/config';
+import { linearRoles, linearShape, type LinearRole, type ModelConfig } from '../model/config';
 import type { Random } from '../support/random';
 import { InternalError } from '../support/errors';
 
@@ -18,12 +18,14 @@ export interface LoraAdapter {
   readonly layers: readonly ReadonlyMap<LinearRole, LoraFactors>[];
 }
 
-/** A fresh adapter: A uniform in +-1/sqrt(in) (as PEFT's default), B zero, so that it changes nothing. */
+/** A fresh adapter beside those of the targets that the model has: A uniform in +-1/sqrt(in) (as PEFT's default), B zero, so that it changes nothing. */
 export function createAdapter(
   config: ModelConfig,
   options: { readonly rank: number; readonly alpha: number; readonly targets: readonly LinearRole[]; readonly random: Random },
 ): LoraAdapter {
-  const { rank, alpha, targets, random } = options;
+  const { rank, alpha, random } = options;
+  const present = linearRoles(config);
+  const targets = options.targets.filter((role) => present.includes(role));
   const layers = config.layers.map((layer) => {
     const factors = new Map<LinearRole, LoraFactors>();
     for (const role of targets) {

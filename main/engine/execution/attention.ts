@@ -14,6 +14,10 @@ export interface AttentionInputs {
   readonly keys: Value;
   /** [B, K, S, D] */
   readonly values: Value;
+  /** What scores are multiplied by; null for 1 / sqrt(D). */
+  readonly scale: number | null;
+  /** Scores are squeezed into (-cap, cap) before the mask; null where they are not. */
+  readonly cap: number | null;
   /** Added to the scores: [T, S], or [B, 1, 1, T, S] where documents of one sequence must not see each other. */
   readonly mask: Value;
 }
@@ -40,14 +44,20 @@ export function queryBlock(length: number): number | null {
   return length > LONGEST_WHOLE || (length >= 2 * size && length % size === 0) ? size : null;
 }
 
-/** softmax(Q K^T / sqrt(D) + mask) V as [B, K, G, T, D]. */
-export function attend(builder: GraphBuilder, { queries, keys, values, mask }: AttentionInputs): Value {
+/** cap * tanh(x / cap), or the value as it is where there is no cap. */
+export function capped(builder: GraphBuilder, value: Value, cap: number | null, name?: string): Value {
+  if (cap === null) return value;
+  return builder.multiply(builder.apply('Tanh', [builder.multiply(value, builder.scalar(1 / cap))]), builder.scalar(cap), name);
+}
+
+/** softmax(scale Q K^T + mask) V, with scores capped where asked, as [B, K, G, T, D]. */
+export function attend(builder: GraphBuilder, { queries, keys, values, mask, scale, cap }: AttentionInputs): Value {
   const [B = 1, K = 1, G = 1, T = 1, D = 1] = queries.shape;
-  const scaled = builder.multiply(queries, builder.scalar(1 / Math.sqrt(Number(D))));
+  const scaled = builder.multiply(queries, builder.scalar(scale ?? 1 / Math.sqrt(Number(D))));
   const looked = (query: Value, key: Value, value: Value, hidden: Value, length: Dim): Value => {
     const seen = key.shape[2] ?? 1;
     const rows = builder.reshape(query, [B, K, multiplyDims(G, length), D]);
-    const scores = builder.matmul(rows, builder.transpose(key, [0, 1, 3, 2]));
+    const scores = capped(builder, builder.matmul(rows, builder.transpose(key, [0, 1, 3, 2])), cap);
     const shares = builder.softmax(builder.add(builder.reshape(scores, [B, K, G, length, seen]), hidden));
     const mixed = builder.matmul(builder.reshape(shares, [B, K, multiplyDims(G, length), seen]), value);
     return builder.reshape(mixed, [B, K, G, length, D]);
@@ -68,12 +78,12 @@ export function attend(builder: GraphBuilder, { queries, keys, values, mask }: A
  * The same for new tokens after earlier ones; `mask` [T, S] is for both, the L earlier positions first. Their scores are
  * joined, not their keys and values, which grow with the text.
  */
-export function attendAfter(builder: GraphBuilder, past: AttentionPast, { queries, keys, values, mask }: AttentionInputs): Value {
+export function attendAfter(builder: GraphBuilder, past: AttentionPast, { queries, keys, values, mask, scale, cap }: AttentionInputs): Value {
   const [B = 1, K = 1, G = 1, T = 1, D = 1] = queries.shape;
   const [seen = 1, earlier = 1] = [mask.shape.at(-1), past.keys.shape[2]];
   const together = multiplyDims(G, T);
-  const rows = builder.reshape(builder.multiply(queries, builder.scalar(1 / Math.sqrt(Number(D)))), [B, K, together, D]);
-  const scoresOf = (key: Value): Value => builder.matmul(rows, builder.transpose(key, [0, 1, 3, 2]));
+  const rows = builder.reshape(builder.multiply(queries, builder.scalar(scale ?? 1 / Math.sqrt(Number(D)))), [B, K, together, D]);
+  const scoresOf = (key: Value): Value => capped(builder, builder.matmul(rows, builder.transpose(key, [0, 1, 3, 2])), cap);
   const scores = builder.reshape(builder.concat([scoresOf(past.keys), scoresOf(keys)], 3, seen), [B, K, G, T, seen]);
   const shares = builder.reshape(builder.softmax(builder.add(scores, mask)), [B, K, together, seen]);
   const fromEarlier = builder.matmul(builder.slice(shares, 3, 0, earlier, earlier), past.values);

@@ -1,16 +1,24 @@
 /**
- * The decoder block as a graph: RMSNorm, rotary grouped-query attention, gated feed-forward, residuals, with LoRA
- * beside any linear. One description serves execution (symbolic widths, shared by all layers) and tracing (the sizes
+ * The decoder block as a graph: norms, grouped-query attention, feed-forward, residuals, as the model's design says, with
+ * LoRA beside any linear. One description serves execution (symbolic widths, shared by all layers) and tracing (the sizes
  * of one layer).
  */
-import type { LinearRole } from '../model/config';
+import type { LinearRole, NormRole } from '../model/config';
+import type { Activation, BlockDesign } from '../model/design';
 import type { GraphBuilder } from '../graph/builder';
 import { multiplyDims, type Dim } from '../graph/dims';
 import type { Value } from '../graph/graph';
 import { attend, attendAfter, type AttentionPast } from './attention';
 
+/** The part of a design that shapes the graph of a block. */
+export type BlockForm = Pick<
+  BlockDesign,
+  'norm' | 'normsBefore' | 'normsAfter' | 'qkNorm' | 'gated' | 'activation' | 'parallel' | 'attentionScale' | 'attentionCap'
+> & { readonly rotaryWidth: number };
+
 /** What a block graph is made from; blocks with equal specs share their graphs. */
 export interface BlockSpec {
+  readonly form: BlockForm;
   readonly headDim: number;
   /** Query heads of each key/value head, H / K. */
   readonly headsPerGroup: number;
@@ -54,10 +62,8 @@ export const sharedDims: BlockDims = { hidden: 'C', kvHeads: 'K', ffn: 'F', rank
 
 /** Values that a block shares with its neighbours: positions and the causal mask. */
 export interface BlockContext {
-  /** Rotary tables [P, D/2] and the position of the first token [1]. */
-  readonly cosines: Value;
-  readonly sines: Value;
-  readonly position: Value;
+  /** Rotary tables [P, R/2], R the entries of a head that are rotated, and the position of the first token [1]; null where R is 0. */
+  readonly rotary: { readonly cosines: Value; readonly sines: Value; readonly position: Value } | null;
   /** Added to attention scores, [T, S] or [B, 1, 1, T, S]. */
   readonly mask: Value;
 }
@@ -92,10 +98,14 @@ export const ATTENTION_GATE = 'attention.gate';
 export function blockContext(builder: GraphBuilder, spec: BlockSpec, seen?: Dim): BlockContext {
   const length = spec.length ?? 'T';
   const mask = [length, seen ?? length];
-  return {
-    cosines: builder.input('cosines', ['P', spec.headDim / 2]),
-    sines: builder.input('sines', ['P', spec.headDim / 2]),
+  const half = spec.form.rotaryWidth / 2;
+  const rotary = () => ({
+    cosines: builder.input('cosines', ['P', half]),
+    sines: builder.input('sines', ['P', half]),
     position: builder.input('position', [1], 'int64'),
+  });
+  return {
+    rotary: half === 0 ? null : rotary(),
     mask: builder.input('mask', spec.documents ? ['B', 1, 1, ...mask] : mask),
   };
 }
@@ -142,32 +152,62 @@ export function buildBlock(
     const inner = save(builder.gemm(withDropout(role, input, width), a, { transposeRight: true, name: `${prefix}${role}.lora.inner` }));
     return builder.gemm(inner, b, { transposeRight: true, alpha: spec.lora.scale, added: base, name: `${prefix}${role}.lora.out` });
   };
-  const norm = (role: 'attentionNorm' | 'mlpNorm', input: Value): Value =>
-    builder.apply('RmsNorm', [input, builder.input(prefix + role, [C])], { epsilon: spec.rmsEpsilon }, `${prefix}${role}.out`);
+  const { form } = spec;
+  const rms = (role: NormRole, input: Value, width: Dim): Value =>
+    builder.apply('RmsNorm', [input, builder.input(prefix + role, [width])], { epsilon: spec.rmsEpsilon }, `${prefix}${role}.out`);
+  const before = (role: 'attentionNorm' | 'mlpNorm', input: Value): Value => {
+    if (!form.normsBefore) return input;
+    if (form.norm === 'rms') return rms(role, input, C);
+    const weights = form.norm === 'layer' ? [builder.input(prefix + role, [C]), builder.input(`${prefix}${role}.bias`, [C])] : [];
+    return builder.apply('LayerNorm', [input, ...weights], { epsilon: spec.rmsEpsilon }, `${prefix}${role}.out`);
+  };
+  const after = (role: 'attentionPostNorm' | 'mlpPostNorm', value: Value): Value => (form.normsAfter ? rms(role, save(value), C) : value);
   /** [B*T, n*D] as heads [B, n, T, D]. */
   const heads = (value: Value, count: Dim): Value => builder.transpose(builder.reshape(value, [B, T, count, D]), [0, 2, 1, 3]);
-  const rotate = (value: Value): Value =>
-    builder.apply('RotaryEmbedding', [value, context.position, context.cosines, context.sines]);
+  const rotate = (value: Value): Value => {
+    if (context.rotary === null) return value;
+    const { position, cosines, sines } = context.rotary;
+    const turn = (part: Value): Value => builder.apply('RotaryEmbedding', [part, position, cosines, sines]);
+    if (form.rotaryWidth === D) return turn(value);
+    return builder.concat([turn(builder.slice(value, 3, 0, form.rotaryWidth)), builder.slice(value, 3, form.rotaryWidth, D)], 3, D);
+  };
+  /** Queries or keys as rotated heads, normalised where the design says so. */
+  const looking = (role: 'q' | 'k', count: Dim): Value => {
+    const width = multiplyDims(count, D);
+    const flat = linear(role, attentionInput, width, C);
+    const split = heads(form.qkNorm === 'all' ? rms(`${role}Norm`, save(flat), width) : flat, count);
+    return rotate(form.qkNorm === 'head' ? rms(`${role}Norm`, save(split), D) : split);
+  };
 
-  const attentionInput = norm('attentionNorm', hidden);
-  const rotatedQueries = rotate(heads(linear('q', attentionInput, queryWidth, C), multiplyDims(K, G)));
+  const attentionInput = before('attentionNorm', hidden);
   // The query heads of a group stand together, so that products with keys and values need no repetition.
-  const queries = save(builder.reshape(rotatedQueries, [B, K, G, T, D], `${prefix}queries`));
-  const keys = save(rotate(heads(linear('k', attentionInput, multiplyDims(K, D), C), K)));
+  const queries = save(builder.reshape(looking('q', multiplyDims(K, G)), [B, K, G, T, D], `${prefix}queries`));
+  const keys = save(looking('k', K));
   const values = save(heads(linear('v', attentionInput, multiplyDims(K, D), C), K));
 
-  const looked = { queries, keys, values, mask: context.mask };
+  const looked = { queries, keys, values, mask: context.mask, scale: form.attentionScale, cap: form.attentionCap };
   let mixed = past === undefined ? attend(builder, looked) : attendAfter(builder, past, looked);
   if (spec.gates) mixed = builder.multiply(mixed, builder.input(prefix + ATTENTION_GATE, [K, 1, 1, 1]));
   const joined = builder.transpose(builder.reshape(mixed, [B, multiplyDims(K, G), T, D]), [0, 2, 1, 3]);
   const attention = save(builder.reshape(joined, [multiplyDims(B, T), queryWidth], `${prefix}attention.out`));
-  const middle = save(builder.add(hidden, linear('o', attention, C, queryWidth), `${prefix}middle`));
+  const middle = builder.add(hidden, after('attentionPostNorm', linear('o', attention, C, queryWidth)), `${prefix}middle`);
+  // Where feed-forward reads what attention reads, the backward pass has no use for the sum between.
+  const mlpInput = before('mlpNorm', form.parallel ? hidden : save(middle));
 
-  const mlpInput = norm('mlpNorm', middle);
-  const gate = save(linear('gate', mlpInput, F, C));
-  const up = save(linear('up', mlpInput, F, C));
-  let channels = builder.multiply(builder.apply('Silu', [gate]), up);
+  let channels: Value;
+  if (form.gated) {
+    const gate = save(linear('gate', mlpInput, F, C));
+    const up = save(linear('up', mlpInput, F, C));
+    channels = builder.multiply(activate(builder, form.activation, gate), up);
+  } else {
+    channels = activate(builder, form.activation, save(linear('up', mlpInput, F, C)));
+  }
   if (spec.gates) channels = builder.multiply(channels, builder.input(prefix + MLP_GATE, [F]));
-  const output = builder.add(middle, linear('down', channels, C, F), `${prefix}output`);
+  const output = builder.add(middle, after('mlpPostNorm', linear('down', channels, C, F)), `${prefix}output`);
   return { output, attention, middle, channels, saved, keys, values };
+}
+
+function activate(builder: GraphBuilder, activation: Activation, value: Value): Value {
+  if (activation === 'silu') return builder.apply('Silu', [value]);
+  return builder.apply('Gelu', [value], { tanh: activation === 'geluTanh' ? 1 : 0 });
 }

@@ -7,14 +7,16 @@ import type { Graph } from '../graph/graph';
 import type { GlobalRole, ModelConfig } from '../model/config';
 import type { LoraAdapter } from './adapter';
 import { queryBlock } from './attention';
+import { blockForm } from './block-form';
 import { ATTENTION_GATE, dropoutName, loraName, MLP_GATE, type BlockSpec, type LinearInput } from './block-graph';
-import { forwardGraph, headGraphs, int8ColumnsGraph, partGraphs, trainingGraphs, type HeadGraphs, type PartGraphs, type TrainingGraphs } from './graphs';
+import { forwardGraph, headForm, headGraphs, int8ColumnsGraph, partGraphs, trainingGraphs, type HeadGraphs, type PartGraphs, type TrainingGraphs } from './graphs';
 import { changeLayer, globalTensor, headRole, type ExecutableModel, type LoadedLayer } from './loaded-model';
 import { InternalError } from '../support/errors';
 import type { Tensor32 } from '../tensors/handle';
 import { throwIfCancelled } from '../support/progress';
 import { PositionInputs } from './positions';
 import { SessionShelves } from './session-shelves';
+import { enterStream, FINAL_NORM, type SequencePlace } from './stream-ends';
 import { openWeightFeeds, type WeightFeeds } from './weight-feeds';
 
 /** Rows of hidden states for which logits are computed at once: bounds the memory of the head to rows x V. */
@@ -52,7 +54,7 @@ export interface BatchShape {
 
 export class Executor {
   private readonly shelves = new SessionShelves();
-  private readonly heads = new Map<number, HeadGraphs>();
+  private readonly heads = new Map<string, HeadGraphs>();
   private readonly positions = new PositionInputs();
 
   private constructor(
@@ -179,9 +181,12 @@ export class Executor {
       feeds.set(ATTENTION_GATE, float32(options.gates.attention, [loaded.shape.kvHeads, 1, 1, 1]));
       feeds.set(MLP_GATE, float32(options.gates.mlp, [loaded.shape.ffn]));
     }
-    const tables = this.positions.rotary(config.rope, past + shape.length);
+    const { windows, localRope } = config.design;
+    const window = windows[layer] ?? 0;
+    const tables = this.positions.rotary(window > 0 && localRope !== null ? localRope : config.rope, past + shape.length);
     feeds.set('cosines', tables.cosines).set('sines', tables.sines).set('position', int64([past], [1]));
-    feeds.set('mask', options.documents ?? this.positions.causal(shape.length, past));
+    const { documents } = options;
+    feeds.set('mask', documents === undefined ? this.positions.causal(shape.length, past, window) : this.positions.withinDocuments(documents, window));
     return feeds;
   }
 
@@ -199,8 +204,11 @@ export class Executor {
     return this.weights.global(model, role);
   }
 
-  /** Embeddings of ids, [N, C]. */
-  embed(model: ExecutableModel, ids: ArrayLike<number>): Float32Array {
+  /**
+   * What enters the first block for ids, [N, C]: sequences of `length` one after the other, by default all of one, whose
+   * first token is at position `past`. Throws UsageError where a model knows fewer positions.
+   */
+  embed(model: ExecutableModel, ids: ArrayLike<number>, place: SequencePlace = {}): Float32Array {
     const { hidden } = model.config;
     const table = globalTensor(model, 'embedding').data;
     const rows = new Float32Array(ids.length * hidden);
@@ -208,6 +216,7 @@ export class Executor {
       const id = ids[row] ?? 0;
       rows.set(table.subarray(id * hidden, (id + 1) * hidden), row * hidden);
     }
+    enterStream(model, rows, place);
     return rows;
   }
 
@@ -267,26 +276,23 @@ export class Executor {
     run: (session: Session, feeds: Map<string, Feed>, from: number, count: number) => Promise<void>,
   ): Promise<void> {
     const { config } = model;
-    const graphs = this.heads.get(config.rmsEpsilon) ?? headGraphs(config.rmsEpsilon);
-    this.heads.set(config.rmsEpsilon, graphs);
-    const session = await this.session(null, `head ${kind} ${config.rmsEpsilon}`, () => graphs[kind]);
-    const [norm, head] = [await this.globalFeed(model, 'finalNorm'), await this.globalFeed(model, headRole(config))];
+    const form = headForm(config);
+    const key = JSON.stringify(form);
+    const graphs = this.heads.get(key) ?? headGraphs(form);
+    this.heads.set(key, graphs);
+    const session = await this.session(null, `head ${kind} ${key}`, () => graphs[kind]);
+    const weights = new Map<string, Feed>([['head', await this.weights.global(model, headRole(config))]]);
+    for (const role of FINAL_NORM) if (model.globals.has(role)) weights.set(role, await this.weights.global(model, role));
     const rows = hidden.length / config.hidden;
     for (let from = 0; from < rows; from += HEAD_ROWS) {
       const count = Math.min(HEAD_ROWS, rows - from);
       const part = hidden.subarray(from * config.hidden, (from + count) * config.hidden);
-      const feeds = new Map<string, Feed>([
-        ['x', float32(part, [count, config.hidden])],
-        ['finalNorm', norm],
-        ['head', head],
-      ]);
-      await run(session, feeds, from, count);
+      await run(session, new Map([...weights, ['x', float32(part, [count, config.hidden])]]), from, count);
       throwIfCancelled(signal);
     }
   }
 
-  /** A session for sequences of a length; null for any. */
-  /** The session of a graph, which is made where `key` is not known yet. */
+  /** The session of a graph for sequences of a length, null for any; it is made where `key` is not known yet. */
   session(length: number | null, key: string, graph: () => Graph, kept: readonly string[] = []): Promise<Session> {
     return this.shelves.session(length, key, () => Session.create(this.weights.adapt(graph()), this.options, new Set(kept)));
   }
@@ -297,6 +303,7 @@ export function blockSpec(config: ModelConfig, options: BlockOptions, length: nu
   const [first] = config.layers;
   const { adapter } = options;
   return {
+    form: blockForm(config),
     headDim: config.headDim,
     headsPerGroup: first === undefined ? 1 : first.heads / first.kvHeads,
     rmsEpsilon: config.rmsEpsilon,

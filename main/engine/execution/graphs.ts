@@ -5,7 +5,9 @@ import { GraphBuilder } from '../graph/builder';
 import { extractGraph } from '../graph/extract';
 import { withInt8Products } from '../graph/passes/int8-products';
 import type { Graph, Value } from '../graph/graph';
-import type { LinearRole } from '../model/config';
+import type { LinearRole, ModelConfig } from '../model/config';
+import type { BlockDesign } from '../model/design';
+import { capped } from './attention';
 import { ATTENTION_GATE, blockContext, buildBlock, loraName, MLP_GATE, sharedDims, type BlockSpec } from './block-graph';
 
 /** Inputs of `cachedGraph`. */
@@ -107,12 +109,22 @@ export interface HeadGraphs {
   readonly training: Graph;
 }
 
-/** `scale` of the final norm is `finalNorm` [C], the head's matrix `head` [V, C]. */
-export function headGraphs(rmsEpsilon: number): HeadGraphs {
+/** What head graphs are made from. */
+export interface HeadForm extends Pick<BlockDesign, 'norm' | 'logitCap'> {
+  readonly epsilon: number;
+}
+
+/** The head form of a model. */
+export function headForm({ design, rmsEpsilon }: ModelConfig): HeadForm {
+  return { norm: design.norm, logitCap: design.logitCap, epsilon: rmsEpsilon };
+}
+
+/** Weights of the final norm are `finalNorm` and `finalNorm.bias` [C], where it has any; the head's matrix is `head` [V, C]. */
+export function headGraphs(form: HeadForm): HeadGraphs {
   const builder = new GraphBuilder();
   const hidden = builder.input('x', ['N', 'C']);
-  const norm = builder.apply('RmsNorm', [hidden, builder.input('finalNorm', ['C'])], { epsilon: rmsEpsilon });
-  const logits = builder.gemm(norm, builder.input('head', ['V', 'C']), { transposeRight: true, name: 'logits' });
+  const raw = builder.gemm(finalNorm(builder, hidden, form), builder.input('head', ['V', 'C']), { transposeRight: true, ...nameUnless(form.logitCap) });
+  const logits = capped(builder, raw, form.logitCap, 'logits');
   const labels = builder.input('labels', ['N', 1], 'int64');
   const picked = builder.apply('GatherElements', [logits, labels]);
   const losses = builder.apply('Sub', [builder.logSumExp(logits), picked], {}, 'losses');
@@ -128,10 +140,22 @@ export function headGraphs(rmsEpsilon: number): HeadGraphs {
 }
 
 /** `logits` of `headGraphs` for a head that is given as [C, V]. */
-export function turnedHeadGraph(rmsEpsilon: number): Graph {
+export function turnedHeadGraph(form: HeadForm): Graph {
   const builder = new GraphBuilder();
-  const norm = builder.apply('RmsNorm', [builder.input('x', ['N', 'C']), builder.input('finalNorm', ['C'])], { epsilon: rmsEpsilon });
-  return builder.build('head.turned', [builder.gemm(norm, builder.input('head', ['C', 'V']), { name: 'logits' })]);
+  const norm = finalNorm(builder, builder.input('x', ['N', 'C']), form);
+  const raw = builder.gemm(norm, builder.input('head', ['C', 'V']), nameUnless(form.logitCap));
+  return builder.build('head.turned', [capped(builder, raw, form.logitCap, 'logits')]);
+}
+
+function finalNorm(builder: GraphBuilder, hidden: Value, { norm, epsilon }: HeadForm): Value {
+  const scale = (): Value => builder.input('finalNorm', ['C']);
+  if (norm === 'rms') return builder.apply('RmsNorm', [hidden, scale()], { epsilon });
+  return builder.apply('LayerNorm', norm === 'layer' ? [hidden, scale(), builder.input('finalNorm.bias', ['C'])] : [hidden], { epsilon });
+}
+
+/** The last value is called `logits`: what the head gives, or what a cap makes of it. */
+function nameUnless(cap: number | null): { readonly name?: string } {
+  return cap === null ? { name: 'logits' } : {};
 }
 
 /** `weight` [K, N] to `values` [K, N] in 8 bits and `scales` [N]. */

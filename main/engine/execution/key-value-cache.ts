@@ -41,13 +41,16 @@ export class KeyValueCache {
     return { keys: float32(keys, shape), values: float32(values, shape) };
   }
 
-  /** Mask [length, room + length] of new tokens, which see what is in the cache and the new ones up to themselves. */
-  mask(length: number): RuntimeTensor {
+  /** Mask [length, room + length] of new tokens, which see what is in the cache and the new ones up to themselves, `window` positions of them, 0 for all. */
+  mask(length: number, window = 0): RuntimeTensor {
     const seen = this.room + length;
     const mask = new Float32Array(length * seen);
     for (let row = 0; row < length; row++) {
       mask.fill(HIDDEN_SCORE, row * seen + this.used, row * seen + this.room);
       mask.fill(HIDDEN_SCORE, row * seen + this.room + row + 1, (row + 1) * seen);
+      if (window === 0) continue;
+      mask.fill(HIDDEN_SCORE, row * seen, row * seen + Math.min(this.used, Math.max(0, this.used + row - window + 1)));
+      mask.fill(HIDDEN_SCORE, row * seen + this.room, row * seen + this.room + Math.max(0, row - window + 1));
     }
     return float32(mask, [length, seen]);
   }

@@ -1,5 +1,5 @@
 /** What depends on positions alone: rotary tables and the causal mask. */
-import { float32, type RuntimeTensor } from '../runtime/session';
+import { float32, float32Data, type RuntimeTensor } from '../runtime/session';
 import type { Rope } from '../model/config';
 
 /** Added to the scores of positions that may not be seen: beyond any score, so that their share is exactly zero. */
@@ -32,7 +32,9 @@ export function documentMask(sequences: readonly ArrayLike<number>[], separatorI
 /** Gives the inputs that depend on positions alone, computed once for all layers of a pass. */
 export class PositionInputs {
   private readonly tables = new WeakMap<Rope, RotaryTables>();
-  private mask: RuntimeTensor = float32(new Float32Array(0), [0, 0]);
+  /** By window, the causal masks of the last shape asked for. */
+  private readonly causalMasks = new Map<number, RuntimeTensor>();
+  private readonly documentMasks = new WeakMap<RuntimeTensor, Map<number, RuntimeTensor>>();
 
   /** Cosines and sines for at least `positions` positions; made for more, so that a growing text does not remake them. */
   rotary(rope: Rope, positions: number): RotaryTables {
@@ -43,12 +45,41 @@ export class PositionInputs {
     return made;
   }
 
-  /** Mask [T, past + T]: 0 where a token may look, HIDDEN_SCORE where it may not. */
-  causal(length: number, past: number): RuntimeTensor {
-    const [rows, seen] = this.mask.shape;
-    if (rows !== length || seen !== past + length) this.mask = causalMask(length, past);
-    return this.mask;
+  /** Mask [T, past + T]: 0 where a token may look, HIDDEN_SCORE where it may not. It sees `window` positions, 0 for all. */
+  causal(length: number, past: number, window = 0): RuntimeTensor {
+    const known = this.causalMasks.get(0) ?? causalMask(length, past, 0);
+    const [rows, seen] = known.shape;
+    if (rows !== length || seen !== past + length) {
+      this.causalMasks.clear();
+      return this.causal(length, past, window);
+    }
+    this.causalMasks.set(0, known);
+    // A window as long as the text hides nothing.
+    const width = window >= past + length ? 0 : window;
+    const mask = this.causalMasks.get(width) ?? causalMask(length, past, width);
+    this.causalMasks.set(width, mask);
+    return mask;
   }
+
+  /** The mask of documents with what a window hides besides; computed once for all layers of a pass. */
+  withinDocuments(documents: RuntimeTensor, window: number): RuntimeTensor {
+    const length = documents.shape.at(-1) ?? 0;
+    if (window === 0 || window >= length) return documents;
+    const known = this.documentMasks.get(documents) ?? new Map<number, RuntimeTensor>();
+    this.documentMasks.set(documents, known);
+    const mask = known.get(window) ?? hideBeyond(documents, length, window);
+    known.set(window, mask);
+    return mask;
+  }
+}
+
+function hideBeyond(documents: RuntimeTensor, length: number, window: number): RuntimeTensor {
+  const data = float32Data(documents, 'documents').slice();
+  for (let start = 0; start < data.length; start += length) {
+    const row = (start / length) % length;
+    data.fill(HIDDEN_SCORE, start, start + Math.max(0, row - window + 1));
+  }
+  return float32(data, documents.shape);
 }
 
 function rotaryTables({ inverseFrequencies, attentionFactor }: Rope, positions: number): RotaryTables {
@@ -65,9 +96,12 @@ function rotaryTables({ inverseFrequencies, attentionFactor }: Rope, positions: 
   return { cosines: float32(cosines, [positions, half]), sines: float32(sines, [positions, half]) };
 }
 
-function causalMask(length: number, past: number): RuntimeTensor {
+function causalMask(length: number, past: number, window: number): RuntimeTensor {
   const seen = past + length;
   const mask = new Float32Array(length * seen);
-  for (let row = 0; row < length; row++) mask.fill(HIDDEN_SCORE, row * seen + past + row + 1, (row + 1) * seen);
+  for (let row = 0; row < length; row++) {
+    if (window > 0) mask.fill(HIDDEN_SCORE, row * seen, row * seen + Math.max(0, past + row - window + 1));
+    mask.fill(HIDDEN_SCORE, row * seen + past + row + 1, (row + 1) * seen);
+  }
   return float32(mask, [length, seen]);
 }

@@ -7,15 +7,17 @@ import { encodeGgufHeader, ggufTensorBytes, writeGguf, type GgufTensorToWrite } 
 import { requireDiskSpace, requireFreeTarget } from '../formats/whole-file';
 import { ggufTokenizerEntries } from '../model/carried-tokenizer';
 import type { Checkpoint } from '../model/checkpoint';
-import type { ModelConfig } from '../model/config';
+import type { LayerRole, ModelConfig } from '../model/config';
+import { blockKind, rotaryWidthOf } from '../model/design';
 import type { Family } from '../model/families/family';
-import { FAMILIES, PER_LAYER_GGUF, familyNamed, globalName, isUniform, layerName } from '../model/families/index';
+import { FAMILIES, PER_LAYER_GGUF, computesTheSame, familyNamed, isUniform } from '../model/families/index';
 import { ROPE_FACTORS_NAME } from '../model/gguf-config';
-import { globalWeightShape, layerWeightShape } from '../model/match-tensors';
 import { frequencyFactors, ggufYarn, uniformFactor } from '../model/rope';
 import { hasRotaryRows, toInterleaved } from '../model/rotary-rows';
-import { globalRoles, layerRoles, type ModelView } from '../model/view';
+import { storedWeights, writtenValues } from '../model/stored-weights';
+import type { ModelView } from '../model/view';
 import { UnsupportedError } from '../support/errors';
+import type { Tensor32 } from '../tensors/handle';
 import { describeRange, type RangeFinding } from '../tensors/range';
 import { describeFallbacks, fileTypeNumber, globalType, isQuantised, layerType, type GgufFileType } from './gguf-types';
 import type { WriteOptions, WrittenModel } from './written';
@@ -44,7 +46,7 @@ export async function writeGgufModel(
   const target = chooseTarget(view.config);
   const entries = new Map<string, GgufEntry>([
     ...describeGeneral(source, target.architecture, dtype),
-    ...describeModel(view.config, target.architecture),
+    ...describeModel(view.config, target),
     ...(await ggufTokenizerEntries(source, view.config.vocabulary)),
   ]);
   const tensors = planTensors(view, target.family, dtype);
@@ -78,21 +80,39 @@ interface Target {
 
 /** The model's own architecture if that can state it, else another of the same mathematics. */
 function chooseTarget(config: ModelConfig): Target {
-  if (!isUniform(config)) return PER_LAYER_GGUF;
+  const own = familyNamed(config.family);
+  if (!isUniform(config)) {
+    if (computesTheSame(PER_LAYER_GGUF.family, config) || blockKind(config.design) === blockKind(PER_LAYER_GGUF.family.design)) return PER_LAYER_GGUF;
+    throw new UnsupportedError(`Programs that read GGUF files know no widths per layer for ${own.title}.`, {
+      hint: 'Choose "opens everywhere", which gives all layers the same widths, or export as safetensors.',
+      details: { feature: 'per-layer widths', found: own.name },
+    });
+  }
   const needsFactors = ggufYarn(config.rope, config.maxPositions) === null && uniformFactor(frequencyFactors(config.rope)) === null;
   const fillsHidden = config.layers.every((layer) => layer.heads * config.headDim === config.hidden);
-  const holds = ({ gguf }: Family): boolean =>
-    [...config.biases].every((role) => gguf.biases.includes(role)) &&
-    (!needsFactors || gguf.readsRopeFactors) &&
-    (fillsHidden || gguf.readsHeadDim);
-  const family = [familyNamed(config.family), ...FAMILIES].find(holds);
+  const holds = (family: Family): boolean =>
+    (family === own ? statesDesign(family, config) : computesTheSame(family, config)) &&
+    [...config.biases].every((role) => family.gguf.biases.includes(role)) &&
+    (!needsFactors || family.gguf.readsRopeFactors) &&
+    (fillsHidden || family.gguf.readsHeadDim);
+  const family = [own, ...FAMILIES].find(holds);
   if (family === undefined) {
-    throw new UnsupportedError('No GGUF architecture has the biases and rotary factors of this model.', {
+    throw new UnsupportedError(`No GGUF architecture has the biases, rotary factors, head widths, windows and scales of this ${own.title} model.`, {
       hint: 'Export as safetensors instead.',
-      details: { feature: 'biases', found: [...config.biases] },
+      details: { feature: 'architecture', found: own.name, biases: [...config.biases] },
     });
   }
   return { architecture: family.gguf.architecture, family };
+}
+
+/** Whether a file of the model's own architecture says, or its readers assume, what this model computes. */
+function statesDesign({ design: usual, gguf }: Family, { design, headDim, hidden, layers }: ModelConfig): boolean {
+  const assumed = layers.length === gguf.scaledByHiddenAt ? (hidden / (layers[0]?.heads ?? 1)) ** -0.5 : headDim ** -0.5;
+  const scale = design.attentionScale ?? headDim ** -0.5;
+  const parallel = gguf.statesParallel ? usual.parallel : design.parallel;
+  const { windowPattern: pattern } = gguf;
+  const hasWindows = pattern === null || design.windows.every((window, layer) => (window === 0) === ((layer + 1) % pattern === 0));
+  return blockKind({ ...design, parallel }) === blockKind(usual) && Math.abs(scale / assumed - 1) < 1e-6 && hasWindows;
 }
 
 function describeGeneral(
@@ -118,11 +138,11 @@ function describeGeneral(
   return entries;
 }
 
-function describeModel(config: ModelConfig, architecture: string): ReadonlyMap<string, GgufEntry> {
+function describeModel(config: ModelConfig, target: Target): ReadonlyMap<string, GgufEntry> {
   const entries = new Map<string, GgufEntry>();
-  const put = (key: string, value: GgufValue): void => void entries.set(`${architecture}.${key}`, inferEntry(value));
+  const put = (key: string, value: GgufValue): void => void entries.set(`${target.architecture}.${key}`, inferEntry(value));
   const putFloat = (key: string, value: number): void =>
-    void entries.set(`${architecture}.${key}`, { type: 'float32', value });
+    void entries.set(`${target.architecture}.${key}`, { type: 'float32', value });
   const widths = (values: readonly number[]): GgufValue => (isUniform(config) ? (values[0] ?? 0) : Int32Array.from(values));
 
   put('vocab_size', config.vocabulary);
@@ -135,8 +155,10 @@ function describeModel(config: ModelConfig, architecture: string): ReadonlyMap<s
   // Always stated: readers otherwise divide the hidden width by the head count, which pruning makes wrong.
   put('attention.key_length', config.headDim);
   put('attention.value_length', config.headDim);
-  put('rope.dimension_count', config.headDim);
-  putFloat('attention.layer_norm_rms_epsilon', config.rmsEpsilon);
+  putFloat(config.design.norm === 'rms' ? 'attention.layer_norm_rms_epsilon' : 'attention.layer_norm_epsilon', config.rmsEpsilon);
+  describeDesign(config, target.family, put, putFloat);
+  if (config.design.learnedPositions) return entries;
+  put('rope.dimension_count', rotaryWidthOf(config.design, config.headDim));
   putFloat('rope.freq_base', config.rope.theta);
   const stretch = uniformFactor(frequencyFactors(config.rope)) ?? 1;
   const yarn = ggufYarn(config.rope, config.maxPositions);
@@ -152,32 +174,37 @@ function describeModel(config: ModelConfig, architecture: string): ReadonlyMap<s
   return entries;
 }
 
+/** What readers of the architecture want to know of the blocks. */
+function describeDesign(
+  { design }: ModelConfig,
+  { gguf }: Family,
+  put: (key: string, value: GgufValue) => void,
+  putFloat: (key: string, value: number) => void,
+): void {
+  const window = design.windows.find((positions) => positions > 0);
+  if (window !== undefined && gguf.windowPattern !== null) put('attention.sliding_window', window);
+  if (design.localRope !== null) putFloat('rope.freq_base_swa', design.localRope.theta);
+  if (gguf.caps !== null && design.attentionCap !== null) putFloat('attn_logit_softcapping', design.attentionCap);
+  if (gguf.caps !== null && design.logitCap !== null) putFloat('final_logit_softcapping', design.logitCap);
+  if (gguf.statesParallel) put('use_parallel_residual', design.parallel);
+}
+
 /** All weights in the order embedding, rotary factors, layers, final norm, head. */
 function planTensors(view: ModelView, { gguf }: Family, dtype: GgufFileType): GgufTensorToWrite[] {
   const { config } = view;
-  const globals = globalRoles(config).map((role): GgufTensorToWrite => {
-    const shape = globalWeightShape(config, role);
-    return { name: globalName(gguf.names, role), type: globalType(config, role, dtype).type, shape, read: async () => (await view.readGlobal(role)).data };
+  const weights = storedWeights(config, gguf.names).map((weight): GgufTensorToWrite => {
+    const { of, name, shape } = weight;
+    const type = of.layer === null ? globalType(config, of.role, dtype) : layerType(config, of.layer, of.roles[0] ?? 'q', dtype);
+    return { name, type: type.type, shape, read: () => writtenValues(view, gguf.names, weight, (role, tensor) => inRowOrder(gguf, config, role, tensor)) };
   });
-  const layers = config.layers.flatMap((_, layer) =>
-    layerRoles(config).map((role): GgufTensorToWrite => {
-      const shape = layerWeightShape(config, layer, role);
-      const isMoved = gguf.rotaryRows === 'interleaved' && hasRotaryRows(role);
-      return {
-        name: layerName(gguf.names, layer, role),
-        type: layerType(config, layer, role, dtype).type,
-        shape,
-        read: async () => {
-          const { data } = await view.readLayer(layer, role);
-          return isMoved ? toInterleaved(data, config.headDim, shape[1] ?? 1) : data;
-        },
-      };
-    }),
-  );
   const factors = frequencyFactors(config.rope);
   const rotary: GgufTensorToWrite[] =
     uniformFactor(factors) !== null || ggufYarn(config.rope, config.maxPositions) !== null
       ? []
       : [{ name: ROPE_FACTORS_NAME, type: 'F32', shape: [factors.length], read: () => Promise.resolve(Float32Array.from(factors)) }];
-  return [...globals.slice(0, 1), ...rotary, ...layers, ...globals.slice(1)];
+  return [...weights.slice(0, 1), ...rotary, ...weights.slice(1)];
+}
+
+function inRowOrder({ rotaryRows }: Family['gguf'], config: ModelConfig, role: LayerRole, { data, shape }: Tensor32): Float32Array {
+  return rotaryRows === 'interleaved' && hasRotaryRows(role) ? toInterleaved(data, config.headDim, shape[1] ?? 1) : data;
 }

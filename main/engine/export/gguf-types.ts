@@ -4,6 +4,7 @@
  */
 import { blockElements, encodedBytes, isBlockType, type GgufWrittenType } from '../formats/gguf/blocks';
 import type { GlobalRole, LayerRole, ModelConfig } from '../model/config';
+import { familyNamed } from '../model/families/index';
 import { globalWeightShape, layerWeightShape } from '../model/match-tensors';
 import { globalRoles, layerRoles } from '../model/view';
 import { elementCount } from '../tensors/shape';
@@ -76,6 +77,8 @@ export function isQuantised(fileType: GgufFileType): boolean {
 /** The type of a weight outside the layers. The head, or the embedding that serves as one, is kept finer; what is neither is kept whole. */
 export function globalType(config: ModelConfig, role: GlobalRole, fileType: GgufFileType): ChosenType {
   const { base } = ruleOf(fileType);
+  // llama.cpp keeps these whole: they are small, and added to every token.
+  if (role === 'positions') return { type: 'F32', wanted: 'F32' };
   const isHead = role === 'head' || (role === 'embedding' && config.tied);
   const shape = globalWeightShape(config, role);
   if (!isBlockType(base)) return fitting(shape, base);
@@ -87,11 +90,16 @@ export function globalType(config: ModelConfig, role: GlobalRole, fileType: Gguf
 /** The type of a weight of a layer. */
 export function layerType(config: ModelConfig, layer: number, role: LayerRole, fileType: GgufFileType): ChosenType {
   const { base, finer } = ruleOf(fileType);
-  const rule = role === 'v' || role === 'down' ? finer?.[role] : undefined;
+  const rule = role === 'down' || (role === 'v' && !isFused(config, role)) ? finer?.[role] : undefined;
   const chosen = rule?.in(layer, config.layers.length) === true ? rule.type : base;
   const { heads, kvHeads } = config.layers[layer] ?? { heads: 0, kvHeads: 0 };
   const isSmallV = role === 'v' && config.layers.length === LAYERS_OF_70B && heads > kvHeads;
   return fitting(layerWeightShape(config, layer, role), isSmallV && chosen === 'Q4_K' ? 'Q5_K' : chosen);
+}
+
+/** Weights that share a matrix share its type. */
+function isFused(config: ModelConfig, role: 'v'): boolean {
+  return familyNamed(config.family).gguf.names.fused?.some(({ roles }) => roles.includes(role)) === true;
 }
 
 function fitting(shape: readonly number[], wanted: GgufWrittenType): ChosenType {

@@ -6,7 +6,9 @@ import type { JsonObject } from '../formats/json';
 import type { Checkpoint } from '../model/checkpoint';
 import type { LayerShape, ModelConfig } from '../model/config';
 import type { Family } from '../model/families/family';
+import { rotaryWidthOf } from '../model/design';
 import { PER_LAYER_ARCHITECTURE, biasSettings, huggingfaceFamilyFor, isUniform } from '../model/families/index';
+import { ACTIVATION_NAMES } from '../model/read-design';
 import { UnsupportedError } from '../support/errors';
 import type { WrittenType } from '../tensors/elements';
 
@@ -36,7 +38,7 @@ export function describeForHuggingface(config: ModelConfig, source: Checkpoint, 
       { hint: 'Export as GGUF instead.', details: { feature: 'biases', found: [...config.biases] } },
     );
   }
-  const own = source.metadata.kind === 'huggingface' ? source.metadata.config : settingsFromScratch(config);
+  const own = source.metadata.kind === 'huggingface' ? source.metadata.config : settingsFromScratch(config, family);
   const kept = Object.fromEntries(Object.entries(own).filter(([key]) => !LAYOUT_SETTINGS.has(key)));
   // Classes that check the head count check only this one; the modelling file sets each layer's own.
   const stated = config.layers.find((layer) => config.hidden % layer.heads === 0) ?? config.layers[0] ?? { heads: 0, kvHeads: 0, ffn: 0 };
@@ -46,21 +48,19 @@ export function describeForHuggingface(config: ModelConfig, source: Checkpoint, 
     ...kept,
     architectures: [uniform ? family.huggingface.architecture : PER_LAYER_ARCHITECTURE],
     model_type: family.huggingface.modelType,
-    vocab_size: config.vocabulary,
-    hidden_size: config.hidden,
-    num_hidden_layers: config.layers.length,
-    ...widthSettings(stated),
-    head_dim: config.headDim,
+    ...spelled(family, {
+      vocab_size: config.vocabulary,
+      hidden_size: config.hidden,
+      num_hidden_layers: config.layers.length,
+      ...widthSettings(stated),
+      head_dim: config.headDim,
+    }),
     ...biases,
-    // A family that can slide its window must be told not to when the model comes from one that cannot.
-    ...(isOther && family.huggingface.slidingWindowDefault !== null ? { sliding_window: null } : {}),
-    ...(isOther && family.huggingface.slidingWindowSwitch !== null
-      ? { [family.huggingface.slidingWindowSwitch]: false }
-      : {}),
+    ...(isOther ? windowsOff(family) : {}),
     tie_word_embeddings: config.tied,
     // The older spelling is read by every version of transformers, the newer one only by recent ones.
     ['dtype' in own ? 'dtype' : 'torch_dtype']: TORCH_TYPES[dtype],
-    ...(uniform ? {} : perLayerSettings(config)),
+    ...(uniform ? {} : perLayerSettings(config, family)),
   };
   return { config: settings, family, code: uniform ? null : { name: `${CODE_MODULE}.py`, text: modellingCode(family) } };
 }
@@ -69,19 +69,34 @@ function widthSettings({ heads, kvHeads, ffn }: LayerShape): JsonObject {
   return { num_attention_heads: heads, num_key_value_heads: kvHeads, intermediate_size: ffn };
 }
 
-function perLayerSettings(config: ModelConfig): JsonObject {
+function perLayerSettings(config: ModelConfig, family: Family): JsonObject {
   return {
     auto_map: { AutoModelForCausalLM: `${CODE_MODULE}.${PER_LAYER_ARCHITECTURE}` },
-    layer_widths: {
+    layer_widths: spelled(family, {
       num_attention_heads: config.layers.map((layer) => layer.heads),
       num_key_value_heads: config.layers.map((layer) => layer.kvHeads),
       intermediate_size: config.layers.map((layer) => layer.ffn),
-    },
+    }),
+  };
+}
+
+/** Settings under the family's own names. Its classes have no head counts to state where heads are as the hidden width says. */
+function spelled(family: Family, settings: JsonObject): JsonObject {
+  const { keepsHeads, huggingface } = family;
+  const unknown = keepsHeads ? ['num_key_value_heads', 'head_dim'] : [];
+  return Object.fromEntries(Object.entries(settings).flatMap(([key, value]) => (unknown.includes(key) ? [] : [[huggingface.settings[key] ?? key, value]])));
+}
+
+/** A family that can slide its window must be told not to when the model comes from one that cannot. */
+function windowsOff({ huggingface: { defaults } }: Family): JsonObject {
+  return {
+    ...(Object.hasOwn(defaults, 'sliding_window') ? { sliding_window: null } : {}),
+    ...(Object.hasOwn(defaults, 'use_sliding_window') ? { use_sliding_window: false } : {}),
   };
 }
 
 /** What a model that comes from a GGUF file needs to say. */
-function settingsFromScratch(config: ModelConfig): JsonObject {
+function settingsFromScratch(config: ModelConfig, family: Family): JsonObject {
   const { theta, scaling } = config.rope;
   if (scaling?.['rope_type'] === 'factors') {
     throw new UnsupportedError('The model has rotary factors of its own, which config.json cannot state.', {
@@ -90,20 +105,39 @@ function settingsFromScratch(config: ModelConfig): JsonObject {
     });
   }
   return {
-    hidden_act: 'silu',
-    max_position_embeddings: config.maxPositions,
-    rms_norm_eps: config.rmsEpsilon,
-    rope_theta: theta,
-    rope_scaling: scaling,
+    ...spelled(family, {
+      hidden_act: ACTIVATION_NAMES[config.design.activation],
+      max_position_embeddings: config.maxPositions,
+      rms_norm_eps: config.rmsEpsilon,
+      ...(config.design.learnedPositions ? {} : { rope_theta: theta, rope_scaling: scaling }),
+      ...designSettings(config, family),
+    }),
     bos_token_id: config.bosId,
     eos_token_id: config.eosIds.length > 1 ? config.eosIds : (config.eosIds[0] ?? null),
     use_cache: true,
   };
 }
 
+/** Settings of the block that only some families have, by Llama's names. */
+function designSettings({ design, headDim }: ModelConfig, { huggingface: { defaults } }: Family): JsonObject {
+  const stated: JsonObject = {
+    query_pre_attn_scalar: design.attentionScale === null ? headDim : design.attentionScale ** -2,
+    attn_logit_softcapping: design.attentionCap,
+    final_logit_softcapping: design.logitCap,
+    sliding_window: design.windows.find((window) => window > 0) ?? null,
+    layer_types: design.windows.length === 0 ? undefined : design.windows.map((window) => (window > 0 ? 'sliding_attention' : 'full_attention')),
+    use_sliding_window: design.windows.length > 0,
+    rope_local_base_freq: design.localRope?.theta,
+    use_parallel_residual: design.parallel,
+    partial_rotary_factor: rotaryWidthOf(design, headDim) / headDim,
+  };
+  return Object.fromEntries(Object.entries(stated).filter(([key, value]) => Object.hasOwn(defaults, key) && value !== undefined));
+}
+
 /** Builds the stock model and puts layers with widths of their own in place of its layers. */
 function modellingCode({ huggingface }: Family): string {
-  const { pythonClass, pythonModule } = huggingface;
+  const { pythonClass, pythonModule, pythonLayer, pythonLayers } = huggingface;
+  const whole = huggingface.architecture;
   return `"""A ${pythonClass} model whose layers differ in width, as config.json lists under "layer_widths".
 
 Load it with AutoModelForCausalLM.from_pretrained(FOLDER, trust_remote_code=True).
@@ -112,17 +146,17 @@ A static key/value cache is not supported: it would need one size for all layers
 
 import copy
 
-from ${pythonModule} import ${pythonClass}DecoderLayer, ${pythonClass}ForCausalLM
+from ${pythonModule} import ${pythonLayer}, ${whole}
 
 
-class ${PER_LAYER_ARCHITECTURE}(${pythonClass}ForCausalLM):
+class ${PER_LAYER_ARCHITECTURE}(${whole}):
     def __init__(self, config):
         super().__init__(config)
         for index in range(config.num_hidden_layers):
             layer_config = copy.deepcopy(config)
             for name, widths in config.layer_widths.items():
                 setattr(layer_config, name, widths[index])
-            self.model.layers[index] = ${pythonClass}DecoderLayer(layer_config, index)
+            self.${pythonLayers}[index] = ${pythonLayer}(layer_config, index)
         self.post_init()
 `;
 }

@@ -5,10 +5,9 @@ import { requireDiskSpace, requireFreeTarget, writeWholeFile, writeWholeFolder }
 import { encodeJson, huggingfaceSideFiles } from '../model/carried-tokenizer';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import { globalName, layerName } from '../model/families/index';
 import type { TensorNames } from '../model/families/family';
-import { globalWeightShape, layerWeightShape } from '../model/match-tensors';
-import { globalRoles, layerRoles, type ModelView } from '../model/view';
+import { storedWeights, writtenRows, writtenValues } from '../model/stored-weights';
+import type { ModelView } from '../model/view';
 import { PLAIN_TYPE_BYTES, type WrittenType } from '../tensors/elements';
 import { describeRange, type RangeFinding } from '../tensors/range';
 import { elementCount } from '../tensors/shape';
@@ -115,24 +114,13 @@ export async function requireSafetensorsForm(config: ModelConfig, source: Checkp
   await huggingfaceSideFiles(source);
 }
 
-/** All weights in the order embedding, layers, final norm, head. */
+/** All weights, as a folder of the family holds them. */
 function planTensors(view: ModelView, names: TensorNames, type: WrittenType): SafetensorsToWrite[] {
-  const { config } = view;
-  const globals = globalRoles(config).map((role) => ({
-    name: globalName(names, role),
+  return storedWeights(view.config, names).map((weight) => ({
+    name: weight.name,
     type,
-    shape: globalWeightShape(config, role),
-    read: async () => (await view.readGlobal(role)).data,
-    rows: () => view.globalRows?.(role) ?? null,
+    shape: weight.shape,
+    read: () => writtenValues(view, names, weight),
+    rows: () => writtenRows(view, names, weight),
   }));
-  const layers = config.layers.flatMap((_, layer) =>
-    layerRoles(config).map((role) => ({
-      name: layerName(names, layer, role),
-      type,
-      shape: layerWeightShape(config, layer, role),
-      read: async () => (await view.readLayer(layer, role)).data,
-      rows: () => view.layerRows?.(layer, role) ?? null,
-    })),
-  );
-  return [...globals.slice(0, 1), ...layers, ...globals.slice(1)];
 }

@@ -3,10 +3,10 @@
  * optimiser, and what the runtime holds inside its sessions. Checked against measurements by scripts/measure-memory.mjs.
  */
 import { blockSpec, HEAD_ROWS, type BlockOptions } from '../execution/executor';
-import { forwardGraph, headGraphs, trainingGraphs } from '../execution/graphs';
+import { forwardGraph, headForm, headGraphs, trainingGraphs } from '../execution/graphs';
 import { peakLiveBytes, valueBytes, type Bindings } from '../graph/cost';
 import type { Value } from '../graph/graph';
-import { countLinearParameters, countParameters, LINEAR_ROLES, linearShape, type LayerShape, type ModelConfig } from '../model/config';
+import { countLinearParameters, countParameters, linearRoles, linearShape, type LayerShape, type ModelConfig } from '../model/config';
 import { dropoutPoolLength } from '../training/dropout';
 
 /** What decides about memory besides the model. */
@@ -53,7 +53,7 @@ const FLOAT = 4;
 export function estimateTraining(config: ModelConfig, shape: TrainingShape): TrainingMemory {
   const { rank, batch, length, gates = false, documents = false, dropout = false, recompute = false, streamed = false } = shape;
   const options: BlockOptions = {
-    adapter: { rank, scale: 1, targets: LINEAR_ROLES, layers: [] },
+    adapter: { rank, scale: 1, targets: linearRoles(config), layers: [] },
     ...(dropout ? { dropout: new Map() } : {}),
     ...(gates ? { gates: { attention: new Float32Array(0), mlp: new Float32Array(0) } } : {}),
   };
@@ -64,7 +64,7 @@ export function estimateTraining(config: ModelConfig, shape: TrainingShape): Tra
   const passedDown = graphs.gradientNames.get('x');
   const perLayer = config.layers.map((layer) => {
     const sizes = bindingsOf(config, layer, shape);
-    const factors = LINEAR_ROLES.map((role) => linearShape(config, layer, role)).reduce((sum, [out, input]) => sum + FLOAT * rank * (out + input), 0);
+    const factors = linearRoles(config).map((role) => linearShape(config, layer, role)).reduce((sum, [out, input]) => sum + FLOAT * rank * (out + input), 0);
     return {
       outputs: total(forward.outputs, sizes),
       gradients: total(backward.outputs.filter(({ name }) => name !== passedDown), sizes),
@@ -118,7 +118,7 @@ export function totalBytes(memory: TrainingMemory): number {
 }
 
 function headPeak(config: ModelConfig, rows: number, kind: 'training' | 'losses' = 'training'): number {
-  const graph = headGraphs(config.rmsEpsilon)[kind];
+  const graph = headGraphs(headForm(config))[kind];
   return peakLiveBytes(graph, new Map([['N', Math.min(HEAD_ROWS, rows)], ['C', config.hidden], ['V', config.vocabulary]]));
 }
 

@@ -3,7 +3,8 @@
  * others (`language_model.model.layers.0...`): the content is the same, so such models open like any other.
  */
 import type { TensorNames } from './families/family';
-import { globalName, layerName } from './families/index';
+import { globalName } from './families/index';
+import { storedName } from './stored-weights';
 
 /**
  * `tensors` under the names of the family. Files that already use them, and files in which no single place holds such
@@ -12,8 +13,10 @@ import { globalName, layerName } from './families/index';
 export function alignNames<Tensor>(names: TensorNames, tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
   const embedding = globalName(names, 'embedding');
   if (tensors.has(embedding)) return tensors;
-  const body = bodyPrefix([embedding, globalName(names, 'finalNorm'), layerName(names, 0, 'attentionNorm')]);
-  const [embeddingEnd, layerEnd] = [embedding, layerName(names, 0, 'attentionNorm')].map((name) => name.slice(body.length));
+  // Every family has an o of its own name.
+  const inLayer = storedName(names, 0, 'o') ?? '';
+  const body = bodyPrefix([embedding, inLayer]);
+  const [embeddingEnd, layerEnd] = [embedding, inLayer].map((name) => name.slice(body.length));
   if (embeddingEnd === undefined || layerEnd === undefined) return tensors;
   const places = [...tensors.keys()]
     .filter((name) => name === embeddingEnd || name.endsWith(`.${embeddingEnd}`))

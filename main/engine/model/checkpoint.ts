@@ -5,17 +5,15 @@
 import type { Inspection, Problem } from '../../../preload/contract/model';
 import type { StoredTensor } from '../formats/stored-tensor';
 import { InternalError } from '../support/errors';
-import { PLAIN_TYPE_BYTES } from '../tensors/elements';
 import type { StoredType, Tensor32 } from '../tensors/handle';
-import { isFloatType } from '../tensors/range';
-import { rowElements, type RowSource } from '../tensors/rows';
-import { LINEAR_ROLES, countLinearParameters, countParameters, linearShape, type GlobalRole, type LayerRole, type LinearRole, type ModelConfig } from './config';
+import { countLinearParameters, countParameters, layerWeightShape, linearRoles, linearShape, type GlobalRole, type LayerRole, type LinearRole, type ModelConfig } from './config';
 import type { DeclaredModel } from './declared';
 import { examineModel, type CheckpointMetadata, type Examined } from './examine';
-import { globalName, layerName } from './families/index';
+import { globalName } from './families/index';
 import { isIgnoredName } from './match-tensors';
 import { hasRotaryRows, makeHalfSplit } from './rotary-rows';
 import { compareVocabularies, summariseGgufTokenizer, summariseTokenizerFiles } from './side-files';
+import { isStoredLessOne, readStored, rowsOf, storedName, storedRows } from './stored-weights';
 import type { ModelView } from './view';
 
 export type { CheckpointMetadata } from './examine';
@@ -70,13 +68,15 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
 
 function createCheckpoint(examined: Examined, declared: DeclaredModel, config: ModelConfig): Checkpoint {
   const { location, metadata, problems, tensors, sideFiles, licence } = examined;
+  const { names } = declared;
   const isInterleaved = declared.rotaryRows === 'interleaved';
   const find = (name: string): StoredTensor => {
     const tensor = tensors.get(name);
     if (tensor === undefined) throw new InternalError(`The model ${location.path} has no tensor ${name}.`);
     return tensor;
   };
-  const findGlobal = (role: GlobalRole): StoredTensor => find(globalName(declared.names, role === 'head' && config.tied ? 'embedding' : role));
+  const findGlobal = (role: GlobalRole): StoredTensor => find(globalName(names, role === 'head' && config.tied ? 'embedding' : role));
+  const holding = (layer: number, role: LayerRole): StoredTensor => find(storedName(names, layer, role) ?? role);
   const { sizeBytes, storedTypes } = weigh(tensors);
   return {
     config,
@@ -89,34 +89,28 @@ function createCheckpoint(examined: Examined, declared: DeclaredModel, config: M
     storedTypes,
     weightTypes: {
       global: (role) => findGlobal(role).storedType,
-      layer: (layer, role) => find(layerName(declared.names, layer, role)).storedType,
+      layer: (layer, role) => holding(layer, role).storedType,
     },
     weightFiles: examined.weightFiles,
     sideFiles,
     licence,
     async readGlobal(role): Promise<Tensor32> {
       const tensor = findGlobal(role);
-      return { shape: tensor.shape, data: await tensor.readFloat32() };
-    },
-    async readLayer(layer, role, into): Promise<Tensor32> {
-      const tensor = find(layerName(declared.names, layer, role));
-      const data = await tensor.readFloat32(into);
-      if (isInterleaved && hasRotaryRows(role)) makeHalfSplit(data, config.headDim, tensor.shape[1] ?? 1);
+      const data = await tensor.readFloat32();
+      if (isStoredLessOne(names, role)) data.forEach((value, at) => (data[at] = value + 1));
       return { shape: tensor.shape, data };
     },
-    globalRows: (role) => rowsOf(findGlobal(role)),
-    layerRows: (layer, role) => (isInterleaved && hasRotaryRows(role) ? null : rowsOf(find(layerName(declared.names, layer, role)))),
+    async readLayer(layer, role, into): Promise<Tensor32> {
+      const shape = layerWeightShape(config, layer, role);
+      const data = await readStored(config, names, layer, role, holding(layer, role), into);
+      if (isInterleaved && hasRotaryRows(role)) makeHalfSplit(data, config.headDim, shape[1] ?? 1);
+      return { shape, data };
+    },
+    globalRows: (role) => (isStoredLessOne(names, role) ? null : rowsOf(findGlobal(role))),
+    layerRows: (layer, role) => (isInterleaved && hasRotaryRows(role) ? null : storedRows(config, names, layer, role, holding(layer, role))),
     bytesRead: () => examined.bytesRead(),
     close: () => examined.close(),
   };
-}
-
-/** A stored tensor row by row; null for types whose elements do not stand alone. */
-function rowsOf(tensor: StoredTensor): RowSource | null {
-  const { shape, storedType } = tensor;
-  if (!isFloatType(storedType) || shape.length === 0) return null;
-  const width = rowElements(shape) * PLAIN_TYPE_BYTES[storedType];
-  return { shape, type: storedType, readInto: (target, first) => tensor.readBytesInto(target, first * width) };
 }
 
 /**
@@ -177,7 +171,7 @@ function summariseLayer(config: ModelConfig, layer: number): Inspection['perLaye
       return total + out * input;
     }, 0);
   const attentionParameters = sum(['q', 'k', 'v', 'o']);
-  const parameters = sum(LINEAR_ROLES);
+  const parameters = sum(linearRoles(config));
   return { ...shape, parameters, attentionParameters, mlpParameters: parameters - attentionParameters };
 }
 

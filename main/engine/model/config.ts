@@ -2,6 +2,7 @@
  * The resolved description of a decoder-only model: everything the graph builder, the pruner and the writers need,
  * with no optional fields left over from the many forms in which files say it.
  */
+import type { BlockDesign } from './design';
 
 /** Sizes that pruning can change, one per layer. */
 export interface LayerShape {
@@ -28,10 +29,13 @@ export interface Rope {
 export interface ModelConfig {
   /** Name of the family description that fits (`llama`, `mistral`, `qwen2`). */
   readonly family: string;
+  /** What its blocks are built from. */
+  readonly design: BlockDesign;
   readonly vocabulary: number;
   readonly hidden: number;
   readonly headDim: number;
   readonly layers: readonly LayerShape[];
+  /** What norms add to a mean square or variance. */
   readonly rmsEpsilon: number;
   readonly rope: Rope;
   /** True when the output head is the embedding matrix itself (decided from the file's content). */
@@ -43,15 +47,72 @@ export interface ModelConfig {
   readonly eosIds: readonly number[];
 }
 
-/** The seven linears of a decoder layer. */
+/** The linears that a decoder layer may have; layers without a gate have all but that one. */
 export const LINEAR_ROLES = ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const;
 export type LinearRole = (typeof LINEAR_ROLES)[number];
 
-/** Every weight of a decoder layer, by role. Biases exist only where `ModelConfig.biases` says so. */
-export type LayerRole = LinearRole | `${LinearRole}.bias` | 'attentionNorm' | 'mlpNorm';
+/** The norms of a decoder layer: before and after attention and feed-forward, and of queries and keys. */
+export type NormRole = 'attentionNorm' | 'attentionPostNorm' | 'mlpNorm' | 'mlpPostNorm' | 'qNorm' | 'kNorm';
 
-/** Weights outside the layers. `head` is absent when tied. */
-export type GlobalRole = 'embedding' | 'finalNorm' | 'head';
+/** Every weight of a decoder layer, by role. Biases of linears exist only where `ModelConfig.biases` says so. */
+export type LayerRole = LinearRole | `${LinearRole}.bias` | NormRole | 'attentionNorm.bias' | 'mlpNorm.bias';
+
+/** Weights outside the layers. `head` is absent when tied; `positions` holds learned ones. */
+export type GlobalRole = 'embedding' | 'positions' | 'finalNorm' | 'finalNorm.bias' | 'head';
+
+/** The linears that a model's layers have. */
+export function linearRoles({ design }: Pick<ModelConfig, 'design'>): readonly LinearRole[] {
+  return design.gated ? LINEAR_ROLES : LINEAR_ROLES.filter((role) => role !== 'gate');
+}
+
+/** Roles present in every layer of a configuration, in the order in which files are written. */
+export function layerRoles(config: ModelConfig): readonly LayerRole[] {
+  const { norm, normsBefore, normsAfter, qkNorm, gated } = config.design;
+  const before = (role: 'attentionNorm' | 'mlpNorm'): LayerRole[] => {
+    if (!normsBefore || norm === 'plain') return [];
+    return norm === 'layer' ? [role, `${role}.bias`] : [role];
+  };
+  const linear = (role: LinearRole): LayerRole[] => (config.biases.has(role) ? [role, `${role}.bias`] : [role]);
+  const after = (role: NormRole): LayerRole[] => (normsAfter ? [role] : []);
+  return [
+    ...before('attentionNorm'),
+    ...(['q', 'k', 'v'] as const).flatMap(linear),
+    ...(qkNorm === 'none' ? [] : (['qNorm', 'kNorm'] as const)),
+    ...linear('o'),
+    ...after('attentionPostNorm'),
+    ...before('mlpNorm'),
+    ...(gated ? linear('gate') : []),
+    ...linear('up'),
+    ...linear('down'),
+    ...after('mlpPostNorm'),
+  ];
+}
+
+/** Global roles present in a configuration. */
+export function globalRoles({ design, tied }: ModelConfig): readonly GlobalRole[] {
+  const norms = { rms: ['finalNorm'], layer: ['finalNorm', 'finalNorm.bias'], plain: [] } as const;
+  return ['embedding', ...(design.learnedPositions ? (['positions'] as const) : []), ...norms[design.norm], ...(tied ? [] : (['head'] as const))];
+}
+
+/** Shape of a layer's weight. */
+export function layerWeightShape(config: ModelConfig, layer: number, role: LayerRole): readonly number[] {
+  const shape = config.layers[layer];
+  if (shape === undefined) return [config.hidden];
+  if (role === 'qNorm' || role === 'kNorm') {
+    const heads = config.design.qkNorm === 'head' ? 1 : role === 'qNorm' ? shape.heads : shape.kvHeads;
+    return [heads * config.headDim];
+  }
+  const linear = LINEAR_ROLES.find((name) => role === name || role === `${name}.bias`);
+  if (linear === undefined) return [config.hidden];
+  const [out, input] = linearShape(config, shape, linear);
+  return role === linear ? [out, input] : [out];
+}
+
+/** Shape of a weight outside the layers. */
+export function globalWeightShape(config: ModelConfig, role: GlobalRole): readonly number[] {
+  if (role === 'finalNorm' || role === 'finalNorm.bias') return [config.hidden];
+  return [role === 'positions' ? config.maxPositions : config.vocabulary, config.hidden];
+}
 
 /** Shape [out, in] of a layer's linear under a configuration. */
 export function linearShape(config: ModelConfig, layer: LayerShape, role: LinearRole): readonly [number, number] {
@@ -72,11 +133,11 @@ export function linearShape(config: ModelConfig, layer: LayerShape, role: Linear
   }
 }
 
-/** Parameters in the seven linear matrices of all decoder layers, biases not counted: what a pruning ratio counts. */
+/** Parameters in the linear matrices of all decoder layers, biases not counted: what a pruning ratio counts. */
 export function countLinearParameters(config: ModelConfig): number {
   let total = 0;
   for (const layer of config.layers) {
-    for (const role of LINEAR_ROLES) {
+    for (const role of linearRoles(config)) {
       const [out, input] = linearShape(config, layer, role);
       total += out * input;
     }
@@ -86,10 +147,8 @@ export function countLinearParameters(config: ModelConfig): number {
 
 /** All parameters: linears, biases, norms, embedding, and the head where it is not tied. */
 export function countParameters(config: ModelConfig): number {
-  let total = countLinearParameters(config);
-  for (const layer of config.layers) {
-    for (const role of config.biases) total += linearShape(config, layer, role)[0];
-    total += 2 * config.hidden;
-  }
-  return total + config.hidden + config.vocabulary * config.hidden * (config.tied ? 1 : 2);
+  const product = (shape: readonly number[]): number => shape.reduce((all, size) => all * size, 1);
+  const layers = config.layers.flatMap((_, layer) => layerRoles(config).map((role) => product(layerWeightShape(config, layer, role))));
+  const globals = globalRoles(config).map((role) => product(globalWeightShape(config, role)));
+  return [...layers, ...globals].reduce((sum, count) => sum + count, 0);
 }

@@ -1,10 +1,12 @@
 /** What a model's files say about it before its tensors were looked at; the tensors have the last word on some of it. */
 import type { LayerShape, LinearRole, Rope } from './config';
+import type { BlockDesign } from './design';
 import type { Family, TensorNames } from './families/family';
 
 /** Declared shape of a model and how its file names and orders tensors. */
 export interface DeclaredModel {
   readonly family: Family;
+  readonly design: BlockDesign;
   readonly names: TensorNames;
   readonly rotaryRows: 'interleaved' | 'halfSplit';
   readonly vocabulary: number;

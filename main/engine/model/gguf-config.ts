@@ -3,7 +3,8 @@ import type { GgufFile } from '../formats/gguf/reader';
 import type { GgufValue } from '../formats/gguf/types';
 import type { Rope } from './config';
 import { joinLayers, unevenLayers, type DeclaredModel } from './declared';
-import { FAMILIES, PER_LAYER_GGUF } from './families/index';
+import { rotaryWidthOf, type BlockDesign } from './design';
+import { FAMILIES, PER_LAYER_GGUF, globalName } from './families/index';
 import type { Family } from './families/family';
 import type { Problems } from './problems';
 import { plainRope, resolveRope, ropeFromFactors } from './rope';
@@ -44,20 +45,26 @@ export async function readGgufConfig(file: GgufFile, problems: Problems): Promis
     problems.error('unsupported-experts', `The model is a mixture of ${experts} experts, which this program does not read.`);
   }
   const headDim = readHeadDim(settings, hidden, heads[0] ?? 1);
-  const embedding = file.tensors.get(family.gguf.names.globals.embedding);
+  const embedding = file.tensors.get(globalName(family.gguf.names, 'embedding'));
   const tokens = metadata.get('tokenizer.ggml.tokens');
   const listed = Array.isArray(tokens) ? tokens.length : undefined;
 
+  const sizes = { headDim, hidden, heads: heads[0] ?? 1, count };
+  const design = readGgufDesign(family, settings, sizes);
+  const rotaryWidth = rotaryWidthOf(design, headDim);
+  const localTheta = design.windows.length === 0 ? null : family.gguf.localTheta;
+
   return {
     family,
+    design: { ...design, localRope: localTheta === null ? null : plainRope(settings.positive('rope.freq_base_swa', localTheta), rotaryWidth) },
     names: family.gguf.names,
     rotaryRows: family.gguf.rotaryRows,
     vocabulary: embedding?.shape[0] ?? settings.whole('vocab_size', listed),
     hidden,
     headDim,
     layers,
-    rmsEpsilon: shortest(settings.positive('attention.layer_norm_rms_epsilon')),
-    rope: await readRope(file, settings, headDim, problems),
+    rmsEpsilon: shortest(settings.positive(design.norm === 'rms' ? 'attention.layer_norm_rms_epsilon' : 'attention.layer_norm_epsilon')),
+    rope: await readRope(file, settings, rotaryWidth, problems),
     tied: null,
     biases: null,
     accountedFor: [ROPE_FACTORS_NAME],
@@ -75,27 +82,45 @@ function findFamily(architecture: unknown): Family | null {
 }
 
 function readHeadDim(settings: Settings, hidden: number, heads: number): number {
-  const rotary = settings.raw('rope.dimension_count');
-  const fallback = typeof rotary === 'number' ? rotary : Math.max(1, Math.floor(hidden / heads));
-  const headDim = settings.whole('attention.key_length', fallback, MAX_HEAD_DIM);
+  const headDim = settings.whole('attention.key_length', Math.max(1, Math.floor(hidden / heads)), MAX_HEAD_DIM);
   const valueDim = settings.whole('attention.value_length', headDim);
   if (valueDim !== headDim) settings.refuse('attention.value_length', `${headDim}, the width of the keys`, valueDim);
-  if (typeof rotary === 'number' && rotary !== headDim) {
-    settings.refuse('rope.dimension_count', `${headDim}, the whole width of a head`, rotary);
-  }
-  if (headDim % 2 !== 0) settings.refuse('attention.key_length', 'an even number', headDim);
   return headDim;
 }
 
-async function readRope(file: GgufFile, settings: Settings, headDim: number, problems: Problems): Promise<Rope> {
+/** The family's design with what the file states of it. */
+function readGgufDesign(
+  family: Family,
+  settings: Settings,
+  { headDim, hidden, heads, count }: { headDim: number; hidden: number; heads: number; count: number },
+): BlockDesign {
+  const { design, gguf } = family;
+  const { windowPattern: pattern, caps } = gguf;
+  const rotated = design.learnedPositions ? 0 : settings.whole('rope.dimension_count', headDim, headDim);
+  if (rotated % 2 !== 0) settings.refuse('rope.dimension_count', 'an even number', rotated);
+  const window = pattern === null || settings.raw('attention.sliding_window') === null ? null : settings.whole('attention.sliding_window');
+  const isWindowed = window !== null && window < settings.whole('context_length');
+  return {
+    ...design,
+    rotaryWidth: rotated === headDim ? 'head' : rotated,
+    parallel: gguf.statesParallel ? settings.flag('use_parallel_residual', design.parallel) : design.parallel,
+    attentionScale: count === gguf.scaledByHiddenAt && hidden !== heads * headDim ? (hidden / heads) ** -0.5 : null,
+    attentionCap: caps === null ? design.attentionCap : shortest(settings.positive('attn_logit_softcapping', caps.attention)),
+    logitCap: caps === null ? design.logitCap : shortest(settings.positive('final_logit_softcapping', caps.logits)),
+    windows: isWindowed && pattern !== null ? Array.from({ length: count }, (_, layer) => ((layer + 1) % pattern === 0 ? 0 : window)) : [],
+  };
+}
+
+/** `width` entries of a head are rotated. */
+async function readRope(file: GgufFile, settings: Settings, width: number, problems: Problems): Promise<Rope> {
   const theta = shortest(settings.positive('rope.freq_base', DEFAULT_THETA));
-  const unscaled = plainRope(theta, headDim);
+  const unscaled = plainRope(theta, width);
   try {
     const factors = file.tensors.get(ROPE_FACTORS_NAME);
     if (factors !== undefined) {
-      const values = factors.shape.length === 1 && factors.shape[0] === headDim / 2 ? await factors.readFloat32() : null;
-      if (values?.every((factor) => factor > 0) === true) return ropeFromFactors(theta, headDim, Array.from(values));
-      problems.error('wrong-shape', `${ROPE_FACTORS_NAME} should hold ${headDim / 2} numbers above 0, one per rotary frequency.`);
+      const values = factors.shape.length === 1 && factors.shape[0] === width / 2 ? await factors.readFloat32() : null;
+      if (values?.every((factor) => factor > 0) === true) return ropeFromFactors(theta, width, Array.from(values));
+      problems.error('wrong-shape', `${ROPE_FACTORS_NAME} should hold ${width / 2} numbers above 0, one per rotary frequency.`);
       return unscaled;
     }
     const type = settings.raw('rope.scaling.type');
@@ -103,12 +128,12 @@ async function readRope(file: GgufFile, settings: Settings, headDim: number, pro
     if (type === null && legacyFactor === null) return unscaled;
     if (type === 'none') return unscaled;
     const factor = settings.positive('rope.scaling.factor', typeof legacyFactor === 'number' ? legacyFactor : undefined);
-    if (type !== 'yarn') return resolveRope(theta, headDim, { rope_type: type ?? 'linear', factor });
+    if (type !== 'yarn') return resolveRope(theta, width, { rope_type: type ?? 'linear', factor });
     const original = settings.whole('rope.scaling.original_context_length', settings.whole('context_length'));
     const yarn = { rope_type: type, factor, original_max_position_embeddings: original };
-    const usual = resolveRope(theta, headDim, yarn);
+    const usual = resolveRope(theta, width, yarn);
     const sharper = settings.positive('rope.scaling.attn_factor', 1);
-    return sharper === 1 ? usual : resolveRope(theta, headDim, { ...yarn, attention_factor: usual.attentionFactor * sharper });
+    return sharper === 1 ? usual : resolveRope(theta, width, { ...yarn, attention_factor: usual.attentionFactor * sharper });
   } catch (error) {
     problems.caught(error);
     return unscaled;

@@ -6,15 +6,21 @@ import type { JsonObject } from '../formats/json';
 import { isJsonObject } from '../formats/json';
 import { LINEAR_ROLES, type LinearRole, type Rope } from './config';
 import { joinLayers, unevenLayers, type DeclaredModel } from './declared';
+import { rotaryWidthOf, type BlockDesign } from './design';
 import { FAMILIES, PER_LAYER_ARCHITECTURE } from './families/index';
 import type { Family } from './families/family';
 import type { Problems } from './problems';
+import { readDesign } from './read-design';
 import { plainRope, resolveRope } from './rope';
 import { MAX_HEAD_DIM, MAX_LAYERS, Settings } from './settings';
 
 const WHERE = 'config.json';
 /** transformers' own default for these families. */
 const DEFAULT_POSITIONS = 2048;
+/** Settings that change what a block computes, and the one value of each that is implemented. */
+const OTHER_MATHEMATICS: readonly (readonly [key: string, only: unknown])[] = [
+  ['scale_attn_weights', true], ['scale_attn_by_inverse_layer_idx', false], ['clip_qkv', null],
+];
 
 /**
  * The declared model, or null when its family is unknown; everything wrong goes to `problems`.
@@ -29,12 +35,19 @@ export function readHuggingfaceConfig(
   if (family === null) return null;
   const { huggingface } = family;
   const widths = raw['layer_widths'];
+  const spelled = (key: string): string => huggingface.settings[key] ?? key;
   const settings = new Settings(
-    (key) => (isJsonObject(widths) && Object.hasOwn(widths, key) ? widths[key] : Object.hasOwn(raw, key) ? raw[key] : null),
+    (key) => {
+      const name = spelled(key);
+      if (isJsonObject(widths) && Object.hasOwn(widths, name)) return widths[name];
+      // Only absent settings fall back: null is an answer, such as "no window".
+      return Object.hasOwn(raw, name) ? raw[name] : huggingface.defaults[key];
+    },
     WHERE,
     problems,
+    spelled,
   );
-  refuseOtherMathematics(settings, problems);
+  refuseOtherMathematics(family, settings, problems);
 
   const count = settings.whole('num_hidden_layers', undefined, MAX_LAYERS);
   const hidden = settings.whole('hidden_size');
@@ -42,7 +55,7 @@ export function readHuggingfaceConfig(
   const layers = joinLayers(
     heads,
     settings.perLayer('num_key_value_heads', count, heads),
-    settings.perLayer('intermediate_size', count),
+    settings.perLayer('intermediate_size', count, wideFeedForward(family, hidden, count)),
   );
   for (const layer of unevenLayers(layers)) {
     const shape = layers[layer];
@@ -52,12 +65,15 @@ export function readHuggingfaceConfig(
   if (settings.raw('head_dim') === null && hidden % (heads[0] ?? 1) !== 0) {
     settings.refuse('head_dim', `it, because ${hidden} is no multiple of ${heads[0] ?? 1} heads`, null);
   }
-  if (headDim % 2 !== 0) settings.refuse('head_dim', 'an even number', headDim);
   const maxPositions = settings.whole('max_position_embeddings', DEFAULT_POSITIONS);
-  warnSlidingWindow(family, raw, settings, maxPositions, problems);
+  const design = readDesign(family, settings, { headDim, count, maxPositions });
+  const rotaryWidth = rotaryWidthOf(design, headDim);
+  if (rotaryWidth % 2 !== 0) settings.refuse('head_dim', 'an even number', headDim);
+  const rope = readRope(settings, rotaryWidth, maxPositions, problems);
 
   return {
     family,
+    design: { ...design, localRope: readLocalRope(family, settings, design, rotaryWidth, problems) },
     names: huggingface.names,
     rotaryRows: 'halfSplit',
     vocabulary: settings.whole('vocab_size'),
@@ -65,8 +81,8 @@ export function readHuggingfaceConfig(
     headDim,
     layers,
     rmsEpsilon: settings.positive('rms_norm_eps', 1e-6),
-    rope: readRope(family, settings, headDim, maxPositions, problems),
-    tied: settings.flag('tie_word_embeddings', huggingface.defaultTied),
+    rope,
+    tied: settings.flag('tie_word_embeddings', false),
     biases: declaredBiases(family, settings),
     accountedFor: [],
     maxPositions,
@@ -112,31 +128,55 @@ function expertCount(raw: JsonObject): number | null {
   return stated.find((count): count is number => typeof count === 'number' && count > 1) ?? null;
 }
 
-function refuseOtherMathematics(settings: Settings, problems: Problems): void {
-  const activation = settings.raw('hidden_act');
-  if (activation !== null && activation !== 'silu' && activation !== 'swish') {
-    problems.error('unsupported-activation', `${WHERE} asks for the activation ${JSON.stringify(activation)}; only silu is implemented.`);
-  }
+function refuseOtherMathematics(family: Family, settings: Settings, problems: Problems): void {
+  const knows = (key: string): boolean => Object.hasOwn(family.huggingface.defaults, key);
   const rotaryShare = settings.raw('partial_rotary_factor');
-  if (rotaryShare !== null && rotaryShare !== 1) {
-    problems.error('unsupported-rotary', `${WHERE} asks for partial_rotary_factor ${JSON.stringify(rotaryShare)}; only 1 is implemented.`);
+  if (rotaryShare !== null && rotaryShare !== 1 && !knows('partial_rotary_factor')) {
+    problems.error('unsupported-rotary', `${WHERE} asks for partial_rotary_factor ${JSON.stringify(rotaryShare)}; only 1 is implemented for ${family.title}.`);
+  }
+  for (const [key, only] of OTHER_MATHEMATICS) {
+    const value = settings.raw(key) ?? null;
+    if (value === only || value === null || !knows(key)) continue;
+    problems.error('unsupported-setting', `${WHERE} asks for ${key} ${JSON.stringify(value)}; only ${JSON.stringify(only)} is implemented.`);
   }
 }
 
-function readRope(family: Family, settings: Settings, headDim: number, maxPositions: number, problems: Problems): Rope {
+/** GPT-2's feed-forward is four times as wide as the stream where config.json does not state its width. */
+function wideFeedForward(family: Family, hidden: number, count: number): readonly number[] | undefined {
+  return family.huggingface.settings['intermediate_size'] === undefined ? undefined : Array.from({ length: count }, () => 4 * hidden);
+}
+
+/** The rotary rules of a model: `rope_parameters`, in newer files by kind of layer, or `rope_scaling` with `rope_theta`. */
+function readRope(settings: Settings, width: number, maxPositions: number, problems: Problems): Rope {
   const newer = settings.raw('rope_parameters');
   const older = settings.raw('rope_scaling');
-  const scaling = isJsonObject(newer) ? newer : isJsonObject(older) ? older : null;
-  const fallback = settings.positive('rope_theta', family.huggingface.defaultRopeTheta);
+  const stated = isJsonObject(newer) ? newer : isJsonObject(older) ? older : null;
+  const full = stated?.['full_attention'];
+  return ropeFrom(isJsonObject(full) ? full : stated, settings.positive('rope_theta', 10_000), { settings, width, maxPositions, problems });
+}
+
+/** Those of the layers with a window, where the family has two kinds; null where all layers turn alike. */
+function readLocalRope(family: Family, settings: Settings, design: BlockDesign, width: number, problems: Problems): Rope | null {
+  if (!Object.hasOwn(family.huggingface.defaults, 'rope_local_base_freq') || design.windows.length === 0) return null;
+  const stated = settings.raw('rope_parameters');
+  const local = isJsonObject(stated) ? stated['sliding_attention'] : null;
+  return ropeFrom(isJsonObject(local) ? local : null, settings.positive('rope_local_base_freq'), { settings, width, maxPositions: null, problems });
+}
+
+function ropeFrom(
+  scaling: JsonObject | null,
+  fallback: number,
+  { settings, width, maxPositions, problems }: { settings: Settings; width: number; maxPositions: number | null; problems: Problems },
+): Rope {
   const stated = scaling?.['rope_theta'];
   const theta = typeof stated === 'number' && stated > 0 ? stated : fallback;
   const original = settings.raw('original_max_position_embeddings');
   const whole = scaling === null || original === null ? scaling : { ...scaling, original_max_position_embeddings: original };
   try {
-    return resolveRope(theta, headDim, whole, maxPositions);
+    return resolveRope(theta, width, whole, maxPositions);
   } catch (error) {
     problems.caught(error);
-    return plainRope(theta, headDim);
+    return plainRope(theta, width);
   }
 }
 
@@ -146,25 +186,6 @@ function declaredBiases(family: Family, settings: Settings): ReadonlySet<LinearR
     if (settings.flag(setting, false)) for (const role of roles) biases.add(role);
   }
   return new Set(LINEAR_ROLES.filter((role) => biases.has(role)));
-}
-
-function warnSlidingWindow(
-  family: Family,
-  raw: JsonObject,
-  settings: Settings,
-  maxPositions: number,
-  problems: Problems,
-): void {
-  const { slidingWindowDefault, slidingWindowSwitch } = family.huggingface;
-  // Here alone null differs from absent: null switches the window off.
-  const window = Object.hasOwn(raw, 'sliding_window') ? raw['sliding_window'] : slidingWindowDefault;
-  const isOn =
-    slidingWindowDefault !== null && (slidingWindowSwitch === null || settings.flag(slidingWindowSwitch, false));
-  if (!isOn || typeof window !== 'number' || window >= maxPositions) return;
-  problems.warn(
-    'sliding-window',
-    `The model looks back ${window} tokens at a time; this program computes without that limit, which is the same up to ${window} tokens.`,
-  );
 }
 
 /** Token ids given as one number, a list, or nothing. */

@@ -4,36 +4,23 @@
  */
 import type { StoredTensor } from '../formats/stored-tensor';
 import { describeShape, sameShape } from '../tensors/shape';
-import { LINEAR_ROLES, linearShape, type GlobalRole, type LayerRole, type LinearRole, type ModelConfig } from './config';
+import { LINEAR_ROLES, linearRoles, type LinearRole, type ModelConfig } from './config';
 import type { DeclaredModel } from './declared';
-import { globalName, layerName } from './families/index';
+import { globalName } from './families/index';
 import { listNames, type Problems } from './problems';
-import { globalRoles, layerRoles } from './view';
+import { storedName, storedWeights } from './stored-weights';
+
+export { globalWeightShape, layerWeightShape } from './config';
 
 const OTHER_MODEL =
   'The configuration and the weights belong to different models, or the download is incomplete: get config.json and the weights again from the page of the model, all from one place.';
 
 /** Buffers that old programs saved beside the weights; they are computed, not learned. */
-const IGNORED_NAMES = /rotary_emb\.inv_freq$|\.attn\.masked_bias$/;
+const IGNORED_NAMES = /rotary_emb\.inv_freq$|\.(attn|attention)\.(masked_)?bias$/;
 
 /** Whether a tensor by its name is such a buffer. */
 export function isIgnoredName(name: string): boolean {
   return IGNORED_NAMES.test(name);
-}
-
-/** Shape of a layer's weight. */
-export function layerWeightShape(config: ModelConfig, layer: number, role: LayerRole): readonly number[] {
-  const shape = config.layers[layer];
-  if (role === 'attentionNorm' || role === 'mlpNorm' || shape === undefined) return [config.hidden];
-  const isBias = role.endsWith('.bias');
-  const linear = LINEAR_ROLES.find((name) => role === name || role === `${name}.bias`) ?? 'q';
-  const [out, input] = linearShape(config, shape, linear);
-  return isBias ? [out] : [out, input];
-}
-
-/** Shape of a weight outside the layers. */
-export function globalWeightShape(config: ModelConfig, role: GlobalRole): readonly number[] {
-  return role === 'finalNorm' ? [config.hidden] : [config.vocabulary, config.hidden];
 }
 
 /** The resolved configuration. Tensor data is read only to compare a head with the embedding it is said to equal. */
@@ -44,6 +31,7 @@ export async function matchTensors(
 ): Promise<ModelConfig> {
   const config: ModelConfig = {
     family: declared.family.name,
+    design: declared.design,
     vocabulary: declared.vocabulary,
     hidden: declared.hidden,
     headDim: declared.headDim,
@@ -67,12 +55,7 @@ function checkPresence(
   problems: Problems,
 ): void {
   const expected = new Map<string, readonly number[]>();
-  for (const role of globalRoles(config)) expected.set(globalName(declared.names, role), globalWeightShape(config, role));
-  config.layers.forEach((_, layer) => {
-    for (const role of layerRoles(config)) {
-      expected.set(layerName(declared.names, layer, role), layerWeightShape(config, layer, role));
-    }
-  });
+  for (const { name, shape } of storedWeights(config, declared.names)) expected.set(name, shape);
   const missing: string[] = [];
   const misshapen: string[] = [];
   const whole: string[] = [];
@@ -84,7 +67,7 @@ function checkPresence(
       misshapen.push(`${name} is ${describeShape(tensor.shape)} instead of ${describeShape(shape)}`);
     }
   }
-  const accounted = new Set([...declared.accountedFor, declared.names.globals.head]);
+  const accounted = new Set([...declared.accountedFor, globalName(declared.names, 'head')]);
   const extra = [...tensors.keys()].filter(
     (name) => !expected.has(name) && !accounted.has(name) && !isIgnoredName(name),
   );
@@ -123,7 +106,7 @@ async function decideTied(
   tensors: ReadonlyMap<string, StoredTensor>,
   problems: Problems,
 ): Promise<boolean> {
-  const head = tensors.get(declared.names.globals.head);
+  const head = tensors.get(globalName(declared.names, 'head'));
   if (head === undefined) {
     if (declared.tied === false) {
       problems.warn(
@@ -134,7 +117,7 @@ async function decideTied(
     return true;
   }
   if (declared.tied !== true) return false;
-  const embedding = tensors.get(declared.names.globals.embedding);
+  const embedding = tensors.get(globalName(declared.names, 'embedding'));
   if (embedding === undefined || (await haveEqualBytes(head, embedding))) return true;
   problems.warn(
     'tied-head',
@@ -163,8 +146,8 @@ function decideBiases(
   problems: Problems,
 ): ReadonlySet<LinearRole> {
   const isStored = (role: LinearRole): boolean =>
-    declared.layers.some((_, layer) => tensors.has(layerName(declared.names, layer, `${role}.bias`)));
-  const stored = new Set(LINEAR_ROLES.filter(isStored));
+    declared.layers.some((_, layer) => tensors.has(storedName(declared.names, layer, `${role}.bias`) ?? ''));
+  const stored = new Set(linearRoles(declared).filter(isStored));
   const said = declared.biases;
   if (said === null) return stored;
   const fixed = declared.family.huggingface.fixedBiases;

@@ -16,9 +16,12 @@ export class Settings {
   private readonly look: (key: string) => unknown;
   private readonly where: string;
   private readonly problems: Problems;
+  private readonly spelled: (key: string) => string;
 
-  constructor(look: (key: string) => unknown, where: string, problems: Problems) {
+  /** `spelled` gives a setting's name in the file, for messages. */
+  constructor(look: (key: string) => unknown, where: string, problems: Problems, spelled = (key: string): string => key) {
     this.look = look;
+    this.spelled = spelled;
     this.where = where;
     this.problems = problems;
   }
@@ -65,13 +68,18 @@ export class Settings {
     return fallback ?? Array.from({ length: layers }, () => 1);
   }
 
+  /** Records that a setting has a value that is not implemented. */
+  unsupported(key: string, code: string, known: readonly string[], found: unknown): void {
+    this.problems.error(code, `${this.where} states ${this.spelled(key)} as ${describe(found)}; implemented are ${known.join(', ')}.`);
+  }
+
   /** Records that a setting is wrong or missing. */
   refuse(key: string, expected: string, found: unknown): void {
     if (found === null) {
-      this.problems.error('missing-setting', `${this.where} does not state ${key}; expected ${expected}.`);
+      this.problems.error('missing-setting', `${this.where} does not state ${this.spelled(key)}; expected ${expected}.`);
     } else {
       const text = describe(found);
-      this.problems.error('bad-setting', `${this.where} states ${key} as ${text}; expected ${expected}.`);
+      this.problems.error('bad-setting', `${this.where} states ${this.spelled(key)} as ${text}; expected ${expected}.`);
     }
   }
 }

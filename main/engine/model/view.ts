@@ -6,6 +6,8 @@ import type { Tensor32 } from '../tensors/handle';
 import type { RowSource } from '../tensors/rows';
 import type { GlobalRole, LayerRole, ModelConfig } from './config';
 
+export { globalRoles, layerRoles } from './config';
+
 export interface ModelView {
   readonly config: ModelConfig;
   readGlobal(role: GlobalRole): Promise<Tensor32>;
@@ -19,24 +21,4 @@ export interface ModelView {
    */
   globalRows?(role: GlobalRole): RowSource | null;
   layerRows?(layer: number, role: LayerRole): RowSource | null;
-}
-
-/** Roles present in every layer of a configuration, in the order in which files are written. */
-export function layerRoles(config: ModelConfig): readonly LayerRole[] {
-  const roles: LayerRole[] = ['attentionNorm'];
-  for (const role of ['q', 'k', 'v', 'o'] as const) {
-    roles.push(role);
-    if (config.biases.has(role)) roles.push(`${role}.bias`);
-  }
-  roles.push('mlpNorm');
-  for (const role of ['gate', 'up', 'down'] as const) {
-    roles.push(role);
-    if (config.biases.has(role)) roles.push(`${role}.bias`);
-  }
-  return roles;
-}
-
-/** Global roles present in a configuration. */
-export function globalRoles(config: ModelConfig): readonly GlobalRole[] {
-  return config.tied ? ['embedding', 'finalNorm'] : ['embedding', 'finalNorm', 'head'];
 }

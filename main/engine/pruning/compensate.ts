@@ -48,7 +48,7 @@ export async function compensate(executor: Executor, full: ExecutableModel, smal
       const part = windows.slice(from, from + options.batch);
       const ids = Int32Array.from(part.flatMap((window) => Array.from(window)));
       const shape = { batch: part.length, length: ids.length / part.length };
-      batches.push({ shape, full: executor.embed(full, ids), small: executor.embed(small, ids) });
+      batches.push({ shape, full: executor.embed(full, ids, shape), small: executor.embed(small, ids, shape) });
     }
     const depth = small.config.layers.length;
     for (let layer = 0; layer < depth; layer++) {

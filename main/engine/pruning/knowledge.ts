@@ -50,7 +50,7 @@ export class KnowledgeProbe {
     const sums: number[] = [];
     for (const windows of this.batches) {
       const prefixes: Float32Array[] = [];
-      let hidden: Float32Array = this.executor.embed(this.model, Int32Array.from(windows.flatMap((window) => Array.from(window))));
+      let hidden: Float32Array = this.executor.embed(this.model, Int32Array.from(windows.flatMap((window) => Array.from(window))), { length: this.length });
       for (let layer = 0; layer < this.model.config.layers.length; layer++) {
         prefixes.push(hidden);
         hidden = await this.executor.forwardBlock(this.model, layer, hidden, { batch: windows.length, length: this.length });

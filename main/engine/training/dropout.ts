@@ -4,7 +4,7 @@
  * windows into one pool of random multipliers, which makes them nearly free.
  */
 import { INPUT_OF, type LinearInput } from '../execution/block-graph';
-import { LINEAR_ROLES, linearShape, type ModelConfig } from '../model/config';
+import { linearRoles, linearShape, type ModelConfig } from '../model/config';
 import { float32, type RuntimeTensor } from '../runtime/session';
 import type { Random } from '../support/random';
 
@@ -32,7 +32,7 @@ export class LoraDropout implements DropoutSource {
   ) {}
 
   draw(config: ModelConfig, rows: number): LayerDropout[] {
-    const shapes = config.layers.map((layer) => new Map(LINEAR_ROLES.map((role) => [INPUT_OF[role], [rows, linearShape(config, layer, role)[1]]])));
+    const shapes = config.layers.map((layer) => new Map(linearRoles(config).map((role) => [INPUT_OF[role], [rows, linearShape(config, layer, role)[1]]])));
     const size = dropoutPoolLength(config, rows);
     if (this.passesLeft === 0 || this.pool.length < size) this.refill(size);
     this.passesLeft--;
@@ -56,7 +56,7 @@ export class LoraDropout implements DropoutSource {
 
 /** Numbers in the pool for passes over `rows` tokens: the largest mask, and as many starts again up to a limit. */
 export function dropoutPoolLength(config: ModelConfig, rows: number): number {
-  const widest = Math.max(0, ...config.layers.flatMap((layer) => LINEAR_ROLES.map((role) => linearShape(config, layer, role)[1])));
+  const widest = Math.max(0, ...config.layers.flatMap((layer) => linearRoles(config).map((role) => linearShape(config, layer, role)[1])));
   return rows * widest + Math.min(rows * widest, MOST_STARTS);
 }
 

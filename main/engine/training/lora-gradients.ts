@@ -95,7 +95,7 @@ export class LoraGradients {
     const block = await executor.trainingBlock(model, shape, optionsOf(0), { recompute, ...(this.int8 && { int8Weights: INT8_WEIGHTS }) });
     const { graphs } = block;
 
-    const inputs: Float32Array[] = [executor.embed(model, ids)];
+    const inputs: Float32Array[] = [executor.embed(model, ids, shape)];
     for (let layer = 0; layer < depth; layer++) {
       const feeds = await executor.blockFeeds(model, layer, inputs[layer] ?? new Float32Array(0), shape, optionsOf(layer));
       const results = await block.forward.runKeeping(feeds, this.outputMemory(`${layer}`, block.forward, feeds));

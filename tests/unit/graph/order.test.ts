@@ -4,10 +4,12 @@ import { trainingGraphs } from '../../../main/engine/execution/graphs';
 import { GraphBuilder } from '../../../main/engine/graph/builder';
 import type { Graph, Node } from '../../../main/engine/graph/graph';
 import { executionOrder, writingOrder } from '../../../main/engine/graph/order';
+import { blockForm } from '../../../main/engine/execution/block-form';
 import { LINEAR_ROLES } from '../../../main/engine/model/config';
+import { LLAMA_BLOCK } from '../../../main/engine/model/design';
 
 const { backward } = trainingGraphs({
-  headDim: 8, headsPerGroup: 2, rmsEpsilon: 1e-5, biases: new Set(), lora: { scale: 1, targets: LINEAR_ROLES, dropout: false }, length: null, documents: false, gates: true,
+  form: blockForm({ design: LLAMA_BLOCK, headDim: 8 }), headDim: 8, headsPerGroup: 2, rmsEpsilon: 1e-5, biases: new Set(), lora: { scale: 1, targets: LINEAR_ROLES, dropout: false }, length: null, documents: false, gates: true,
 });
 
 function isTopological(graph: Graph, nodes: readonly Node[]): boolean {

@@ -8,6 +8,7 @@ import { estimatePeakBytes } from '../../../main/engine/jobs/training-way';
 import { availableMemoryBytes, memoryLimitBytes, volumeOf } from '../../../main/engine/jobs/machine';
 import { completeRecipe } from '../../../main/engine/jobs/recipe';
 import type { ModelConfig } from '../../../main/engine/model/config';
+import { LLAMA_BLOCK } from '../../../main/engine/model/design';
 import type { Recipe, RecipeInput } from '../../../preload/contract/recipe';
 import { STAGES } from '../../../preload/contract/run';
 
@@ -15,7 +16,7 @@ let folder: string;
 const speed = { forwardTokensPerSecond: 400, trainTokensPerSecond: 100, recoverTokensPerSecond: 100 };
 
 const config: ModelConfig = {
-  family: 'llama', vocabulary: 49152, hidden: 576, headDim: 64, layers: Array.from({ length: 30 }, () => ({ heads: 9, kvHeads: 3, ffn: 1536 })),
+  family: 'llama', design: LLAMA_BLOCK, vocabulary: 49152, hidden: 576, headDim: 64, layers: Array.from({ length: 30 }, () => ({ heads: 9, kvHeads: 3, ffn: 1536 })),
   rmsEpsilon: 1e-5, rope: { theta: 10000, inverseFrequencies: [], attentionFactor: 1, scaling: null }, tied: true, biases: new Set(),
   maxPositions: 512, bosId: 1, eosIds: [2],
 };

@@ -8,13 +8,14 @@ import { estimatePeakBytes } from '../../../main/engine/jobs/training-way';
 import { estimateTraining, totalBytes, type TrainingShape } from '../../../main/engine/jobs/memory';
 import { completeRecipe } from '../../../main/engine/jobs/recipe';
 import type { ModelConfig } from '../../../main/engine/model/config';
+import { LLAMA_BLOCK } from '../../../main/engine/model/design';
 
 const SCRIPT = join(import.meta.dirname, '../../../scripts/measure-memory.mjs');
 const resultsSchema = v.array(v.object({ name: v.string(), estimate: v.number(), measured: v.number() }));
 
 /** SmolLM2-135M. */
 const config: ModelConfig = {
-  family: 'llama', vocabulary: 49152, hidden: 576, headDim: 64, layers: Array.from({ length: 30 }, () => ({ heads: 9, kvHeads: 3, ffn: 1536 })),
+  family: 'llama', design: LLAMA_BLOCK, vocabulary: 49152, hidden: 576, headDim: 64, layers: Array.from({ length: 30 }, () => ({ heads: 9, kvHeads: 3, ffn: 1536 })),
   rmsEpsilon: 1e-5, rope: { theta: 10000, inverseFrequencies: [], attentionFactor: 1, scaling: null }, tied: true, biases: new Set(),
   maxPositions: 2048, bosId: 1, eosIds: [2],
 };

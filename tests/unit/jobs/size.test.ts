@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { channelParameters, forecastSize, groupParameters, planWidths, weightBytes, withEvenWidths } from '../../../main/engine/jobs/size';
 import { countLinearParameters, countParameters, type ModelConfig } from '../../../main/engine/model/config';
+import { LLAMA_BLOCK } from '../../../main/engine/model/design';
 import { PlanError } from '../../../main/engine/support/errors';
 
 const F16 = { format: 'safetensors', dtype: 'F16' } as const;
@@ -10,7 +11,7 @@ const GGUF = { format: 'gguf', dtype: 'F16' } as const;
 function model(sizes: { hidden: number; headDim: number; heads: number; kvHeads: number; ffn: number; layers: number; vocabulary: number }): ModelConfig {
   const { hidden, headDim, heads, kvHeads, ffn, layers, vocabulary } = sizes;
   return {
-    family: 'llama', vocabulary, hidden, headDim, layers: Array.from({ length: layers }, () => ({ heads, kvHeads, ffn })),
+    family: 'llama', design: LLAMA_BLOCK, vocabulary, hidden, headDim, layers: Array.from({ length: layers }, () => ({ heads, kvHeads, ffn })),
     rmsEpsilon: 1e-5, rope: { theta: 10000, inverseFrequencies: [], attentionFactor: 1, scaling: null }, tied: true, biases: new Set(),
     maxPositions: 512, bosId: 1, eosIds: [2],
   };

@@ -1,6 +1,7 @@
 /** Judging written models: comparing logits, and repeating a file's rounding in memory. */
 import { describe, expect, it } from 'vitest';
 import { areFinite, compareLogits, plainTypes, roundedView, sameChoices } from '../../../main/engine/export/verify';
+import { LLAMA_BLOCK } from '../../../main/engine/model/design';
 import type { ModelView } from '../../../main/engine/model/view';
 
 describe('comparing logits', () => {
@@ -31,7 +32,7 @@ describe('comparing logits', () => {
 describe('a rounded view', () => {
   const view: ModelView = {
     config: {
-      family: 'llama', vocabulary: 2, hidden: 1, headDim: 1, layers: [], rmsEpsilon: 1e-5,
+      family: 'llama', design: LLAMA_BLOCK, vocabulary: 2, hidden: 1, headDim: 1, layers: [], rmsEpsilon: 1e-5,
       rope: { theta: 1e4, inverseFrequencies: [], attentionFactor: 1, scaling: null }, tied: true, biases: new Set(), maxPositions: 8, bosId: null, eosIds: [],
     },
     readGlobal: (role) => Promise.resolve(role === 'embedding' ? { shape: [2, 1], data: Float32Array.of(0.1, 1) } : { shape: [1], data: Float32Array.of(0.1) }),

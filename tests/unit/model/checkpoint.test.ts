@@ -107,11 +107,12 @@ describe('A Hugging Face folder', () => {
       await expectSameWeights(folder, view);
     }));
 
-  it('with a sliding window shorter than its context opens with a warning', () =>
+  it('with a sliding window shorter than its context says so for each layer', () =>
     withTemporaryFolder(async (folder) => {
       await writeTinyFolder(folder, { family: 'mistral' }, { settings: { sliding_window: 16 } });
-      const { problems } = await inspectCheckpoint(folder);
-      expect(problems).toContainEqual(expect.objectContaining({ severity: 'warning', code: 'sliding-window' }));
+      const checkpoint = await openCheckpoint(folder);
+      await checkpoint.close();
+      expect(checkpoint.config.design.windows).toEqual([16, 16]);
     }));
 
   it('of a Hugging Face cache, made of relative links, opens, and a broken link is named (case 17)', () =>

@@ -1,5 +1,5 @@
 /** Floating-point operations that a work needs by a model's sizes: what its speed is set against the machine's peak with. */
-import { LINEAR_ROLES, linearShape, type ModelConfig } from '../../model/config';
+import { linearRoles, linearShape, type ModelConfig } from '../../model/config';
 import type { BenchWork } from './job';
 
 /** Sizes of one piece of work. */
@@ -35,7 +35,7 @@ export function workFlops(config: ModelConfig, work: BenchWork, size: WorkSize):
   let attention = 0;
   let factors = 0;
   for (const layer of config.layers) {
-    for (const role of LINEAR_ROLES) {
+    for (const role of linearRoles(config)) {
       const [out, width] = linearShape(config, layer, role);
       linears += out * width;
       factors += rank * (out + width);

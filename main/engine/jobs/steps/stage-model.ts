@@ -5,6 +5,7 @@ import { openSafetensors } from '../../formats/safetensors/reader';
 import { writeSafetensors } from '../../formats/safetensors/writer';
 import type { StoredTensor } from '../../formats/stored-tensor';
 import { LINEAR_ROLES, type LayerRole, type ModelConfig } from '../../model/config';
+import { LLAMA_BLOCK } from '../../model/design';
 import { globalWeightShape, layerWeightShape } from '../../model/match-tensors';
 import { globalRoles, layerRoles, type ModelView } from '../../model/view';
 import { FormatError } from '../../support/errors';
@@ -14,19 +15,41 @@ import type { RunFolder } from '../run-folder';
 /** Names of models that stages leave; `working` is one that is changed where it lies, and goes when its stage is done. */
 export type StageModel = 'working' | 'pruned' | 'recovered';
 
+const ropeSchema = v.object({
+  theta: v.number(),
+  inverseFrequencies: v.array(v.number()),
+  attentionFactor: v.optional(v.number(), 1),
+  scaling: v.nullable(v.record(v.string(), v.unknown())),
+});
+
+const designSchema = v.object({
+  norm: v.picklist(['rms', 'layer', 'plain']),
+  normsBefore: v.boolean(),
+  normsAfter: v.boolean(),
+  qkNorm: v.picklist(['none', 'head', 'all']),
+  gated: v.boolean(),
+  activation: v.picklist(['silu', 'gelu', 'geluTanh']),
+  parallel: v.boolean(),
+  rotaryWidth: v.union([v.number(), v.literal('head')]),
+  learnedPositions: v.boolean(),
+  scaledEmbedding: v.boolean(),
+  attentionScale: v.nullable(v.number()),
+  attentionCap: v.nullable(v.number()),
+  logitCap: v.nullable(v.number()),
+  windows: v.array(v.number()),
+  localRope: v.nullable(ropeSchema),
+});
+
 const configSchema = v.object({
   family: v.string(),
+  // Runs that were begun before designs were stored are of families with Llama's blocks.
+  design: v.optional(designSchema, { ...LLAMA_BLOCK, windows: [], localRope: null }),
   vocabulary: v.number(),
   hidden: v.number(),
   headDim: v.number(),
   layers: v.array(v.object({ heads: v.number(), kvHeads: v.number(), ffn: v.number() })),
   rmsEpsilon: v.number(),
-  rope: v.object({
-    theta: v.number(),
-    inverseFrequencies: v.array(v.number()),
-    attentionFactor: v.optional(v.number(), 1),
-    scaling: v.nullable(v.record(v.string(), v.unknown())),
-  }),
+  rope: ropeSchema,
   tied: v.boolean(),
   biases: v.array(v.picklist(LINEAR_ROLES)),
   maxPositions: v.number(),

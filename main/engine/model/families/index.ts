@@ -1,12 +1,21 @@
 /** The families that are known, in the order in which they are tried when one has to express a given model. */
-import { LINEAR_ROLES, type GlobalRole, type LayerRole, type LinearRole, type ModelConfig } from '../config';
+import { LINEAR_ROLES, type GlobalRole, type LinearRole, type ModelConfig } from '../config';
+import { blockKind, rotaryWidthOf } from '../design';
 import { InternalError } from '../../support/errors';
 import type { Family, TensorNames } from './family';
+import { gemma2 } from './gemma2';
+import { gemma3 } from './gemma3';
+import { gpt2 } from './gpt2';
+import { gptNeox } from './gpt-neox';
 import { llama } from './llama';
 import { mistral } from './mistral';
+import { olmo } from './olmo';
+import { olmo2 } from './olmo2';
+import { phi3 } from './phi3';
 import { qwen2 } from './qwen2';
+import { qwen3 } from './qwen3';
 
-export const FAMILIES: readonly Family[] = [llama, mistral, qwen2];
+export const FAMILIES: readonly Family[] = [llama, mistral, qwen2, qwen3, phi3, gemma2, gemma3, olmo, olmo2, gpt2, gptNeox];
 
 /**
  * The GGUF architecture in which every layer may have its own widths. llama.cpp reads it with interleaved rotary
@@ -24,14 +33,11 @@ export function familyNamed(name: string): Family {
   return family;
 }
 
-/** Name of a weight outside the layers. */
+/** Name of a weight outside the layers. Throws InternalError if the family has none of this role. */
 export function globalName(names: TensorNames, role: GlobalRole): string {
-  return names.globals[role];
-}
-
-/** Name of a layer's weight. */
-export function layerName(names: TensorNames, layer: number, role: LayerRole): string {
-  return names.layers[role].replace('{layer}', String(layer));
+  const name = names.globals[role];
+  if (name === undefined) throw new InternalError(`The family has no name for ${role}.`);
+  return name;
 }
 
 /** Whether every layer has the same widths. */
@@ -65,7 +71,14 @@ export function biasSettings(family: Family, biases: ReadonlySet<LinearRole>): R
 export function huggingfaceFamilyFor(config: ModelConfig): Family | null {
   const own = familyNamed(config.family);
   const holds = (family: Family): boolean =>
+    (family === own || computesTheSame(family, config)) &&
     biasSettings(family, config.biases) !== null &&
+    (!family.keepsHeads || config.layers.every((layer) => layer.heads * config.headDim === config.hidden)) &&
     (!family.huggingface.headsMustDivideHidden || config.layers.some((layer) => config.hidden % layer.heads === 0));
   return [own, ...FAMILIES].find(holds) ?? null;
+}
+
+/** Whether a family that is not the model's own can stand in for it: the same blocks, whole heads rotated, no windows. */
+export function computesTheSame(family: Family, { design, headDim }: ModelConfig): boolean {
+  return blockKind(family.design) === blockKind(design) && rotaryWidthOf(design, headDim) === headDim && design.windows.length === 0;
 }

@@ -2,7 +2,7 @@
 import type { TensorNames } from './family';
 
 /** Names in Hugging Face folders (transformers, models/llama/modeling_llama.py). */
-export const LLAMA_HUGGINGFACE_NAMES: TensorNames = {
+export const LLAMA_HUGGINGFACE_NAMES = {
   globals: {
     embedding: 'model.embed_tokens.weight',
     finalNorm: 'model.norm.weight',
@@ -26,10 +26,10 @@ export const LLAMA_HUGGINGFACE_NAMES: TensorNames = {
     down: 'model.layers.{layer}.mlp.down_proj.weight',
     'down.bias': 'model.layers.{layer}.mlp.down_proj.bias',
   },
-};
+} as const satisfies TensorNames;
 
 /** Names in GGUF files (llama.cpp, gguf-py/gguf/constants.py). */
-export const LLAMA_GGUF_NAMES: TensorNames = {
+export const LLAMA_GGUF_NAMES = {
   globals: {
     embedding: 'token_embd.weight',
     finalNorm: 'output_norm.weight',
@@ -53,4 +53,25 @@ export const LLAMA_GGUF_NAMES: TensorNames = {
     down: 'blk.{layer}.ffn_down.weight',
     'down.bias': 'blk.{layer}.ffn_down.bias',
   },
-};
+} as const satisfies TensorNames;
+
+/** Names in GGUF files of models with LayerNorm and a feed-forward without gate; q, k and v are fused. */
+export const PLAIN_GGUF_NAMES = {
+  globals: {
+    ...LLAMA_GGUF_NAMES.globals,
+    positions: 'position_embd.weight',
+    'finalNorm.bias': 'output_norm.bias',
+  },
+  layers: {
+    attentionNorm: 'blk.{layer}.attn_norm.weight',
+    'attentionNorm.bias': 'blk.{layer}.attn_norm.bias',
+    o: 'blk.{layer}.attn_output.weight',
+    'o.bias': 'blk.{layer}.attn_output.bias',
+    mlpNorm: 'blk.{layer}.ffn_norm.weight',
+    'mlpNorm.bias': 'blk.{layer}.ffn_norm.bias',
+    up: 'blk.{layer}.ffn_up.weight',
+    'up.bias': 'blk.{layer}.ffn_up.bias',
+    down: 'blk.{layer}.ffn_down.weight',
+    'down.bias': 'blk.{layer}.ffn_down.bias',
+  },
+} as const satisfies TensorNames;

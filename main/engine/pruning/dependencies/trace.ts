@@ -1,8 +1,9 @@
 /** The whole model as one graph with the sizes of its layers, as dependency analysis needs it. No weights are read. */
 import { GraphBuilder } from '../../graph/builder';
 import type { Graph } from '../../graph/graph';
-import type { LayerRole, LinearRole, ModelConfig } from '../../model/config';
+import { linearRoles, type LayerRole, type LinearRole, type ModelConfig } from '../../model/config';
 import { layerRoles } from '../../model/view';
+import { blockForm } from '../../execution/block-form';
 import { blockContext, buildBlock, loraName, type BlockSpec } from '../../execution/block-graph';
 
 /** What a parameter of the traced graph is. */
@@ -16,12 +17,14 @@ export interface TracedModel {
   readonly parameters: ReadonlyMap<string, ParameterIdentity>;
 }
 
-/** Traces the decoder layers of a model with LoRA beside `targets`. */
-export function traceModel(config: ModelConfig, targets: readonly LinearRole[], rank: number): TracedModel {
+/** Traces the decoder layers of a model with LoRA beside those of the linears `wanted` that it has. */
+export function traceModel(config: ModelConfig, wanted: readonly LinearRole[], rank: number): TracedModel {
+  const targets = linearRoles(config).filter((role) => wanted.includes(role));
   const builder = new GraphBuilder();
   const parameters = new Map<string, ParameterIdentity>();
   let hidden = builder.input('x', ['B*T', config.hidden]);
   const shared = {
+    form: blockForm(config),
     headDim: config.headDim,
     rmsEpsilon: config.rmsEpsilon,
     biases: config.biases,
