@@ -27,9 +27,17 @@ const resultSchema = v.object({ positions: v.array(v.array(v.tuple([v.number(), 
 const TEXT = 'The river rose in the night, and by morning the bridge was gone. People stood on both banks and called to one another.';
 /** Likelihoods are compared where they matter: tokens that the peer gives at least this log-probability. */
 const LOWEST = -6;
-/** Mean difference of log-probabilities: llama.cpp rounds activations to 8 bits before it multiplies them with such weights. */
-const TOLERANCE = 0.1;
+/**
+ * llama.cpp rounds activations (to 8 bits for block types) before it multiplies them, and we do not. How far that takes it
+ * from us is seen on its own files: on ours it may be so much and half as much again, and this much on files without blocks.
+ */
+const TOLERANCE = 0.03;
 const MOST_ERROR = 1.01;
+
+function logTotal(row: Float32Array): number {
+  const top = row.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
+  return top + Math.log(row.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
+}
 
 const asked = process.env['SHEAR_PEER_DTYPES']?.split(',');
 const dtypes = GGUF_DTYPES.filter((dtype) => asked?.includes(dtype) ?? true);
@@ -38,11 +46,16 @@ describe('quantised files of a real model', () => {
   let executor: Executor;
   let folder: string;
   let exact: string;
+  let ids: number[];
   beforeAll(async () => {
     executor = await Executor.create({ threads: 2 });
     folder = await mkdtemp(path.join(tmpdir(), 'shear-quantised-'));
     exact = path.join(folder, 'exact.gguf');
     await write(process.env['SHEAR_REAL_MODEL'] ?? '', 'F32', exact);
+    const checkpoint = await openCheckpoint(exact);
+    ids = (await loadCheckpointTokenizer(checkpoint)).encode(TEXT);
+    await checkpoint.close();
+    process.stdout.write(`F32: loss ${lossOf(await logitsOf(exact))}\n`);
   });
   afterAll(async () => {
     await executor.dispose();
@@ -77,31 +90,43 @@ describe('quantised files of a real model', () => {
     return { ratio: Math.sqrt(ourSquares / theirSquares), types: new Set([...ours.tensors.values()].map(({ storedType }) => storedType)).size };
   }
 
-  async function meanDifference(modelPath: string): Promise<number> {
+  /** Our logits of a file for the text, [T, V]. */
+  async function logitsOf(modelPath: string): Promise<Float32Array> {
     const checkpoint = await openCheckpoint(modelPath);
-    const ids = (await loadCheckpointTokenizer(checkpoint)).encode(TEXT);
     const model = await loadModel(checkpoint);
     await checkpoint.close();
+    return computeLogits(executor, model, ids);
+  }
+
+  /** Mean difference of llama.cpp's log-probabilities from those of our logits. */
+  async function differenceOfLlama(modelPath: string, logits: Float32Array): Promise<number> {
     const [idsPath, outPath] = [path.join(folder, 'ids.json'), path.join(folder, 'peer.json')];
     await writeFile(idsPath, JSON.stringify(ids));
     await run(process.execPath, [path.join(import.meta.dirname, 'llama-cpp-logits.mjs'), modelPath, idsPath, outPath], { cwd: path.join(peers, 'llama-cpp') });
     const { positions } = v.parse(resultSchema, JSON.parse(await readFile(outPath, 'utf8')));
-    const logits = await computeLogits(executor, model, ids);
-    const { vocabulary } = model.config;
-    let sum = 0;
-    let compared = 0;
+    expect(positions).toHaveLength(ids.length);
+    const vocabulary = logits.length / ids.length;
+    let [sum, compared] = [0, 0];
     positions.forEach((pairs, position) => {
       const row = logits.subarray(position * vocabulary, (position + 1) * vocabulary);
-      const top = row.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
-      const total = top + Math.log(row.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
+      const total = logTotal(row);
       for (const [id, share] of pairs) {
         if (share < LOWEST) continue;
         sum += Math.abs((row[id] ?? Number.NaN) - total - share);
         compared++;
       }
     });
-    expect(positions).toHaveLength(ids.length);
     return sum / compared;
+  }
+
+  /** Mean loss on the text's own tokens. */
+  function lossOf(logits: Float32Array): number {
+    const vocabulary = logits.length / ids.length;
+    const losses = ids.slice(1).map((id, position) => {
+      const row = logits.subarray(position * vocabulary, (position + 1) * vocabulary);
+      return logTotal(row) - (row[id] ?? Number.NaN);
+    });
+    return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
   }
 
   it.each(dtypes)('as %s', async (dtype) => {
@@ -110,22 +135,26 @@ describe('quantised files of a real model', () => {
     const { seconds, expectedBytes } = await write(exact, dtype, ours);
     const ourFile = await openGguf(ours);
     expect([...ourFile.tensors.values()].reduce((sum, tensor) => sum + tensor.sizeBytes, 0)).toBe(expectedBytes);
-    const figures: Record<string, number> = { megabytes: (await stat(ours)).size / 1e6, cpuSeconds: seconds };
+    const logits = await logitsOf(ours);
+    const difference = await differenceOfLlama(ours, logits);
+    const figures: Record<string, number> = { megabytes: (await stat(ours)).size / 1e6, cpuSeconds: seconds, loss: lossOf(logits), llamaCpp: difference };
+    let allowed = TOLERANCE;
     if (isQuantised(dtype)) {
       const script = path.join(import.meta.dirname, 'llama-cpp-quantise.py');
       await run(path.join(peers, 'python', 'bin', 'python'), [script, libraries, exact, String(fileTypeNumber(dtype)), theirs], { maxBuffer: 1 << 26 });
       const theirFile = await openGguf(theirs);
       const { ratio, types } = await compareErrors(ourFile, theirFile);
       await theirFile.close();
+      const theirLogits = await logitsOf(theirs);
+      const theirDifference = await differenceOfLlama(theirs, theirLogits);
       await rm(theirs);
-      figures['errorRatio'] = ratio;
-      figures['types'] = types;
+      Object.assign(figures, { errorRatio: ratio, types, lossOfTheirs: lossOf(theirLogits), llamaCppOnTheirs: theirDifference });
       expect(ratio).toBeLessThan(MOST_ERROR);
+      allowed += 1.5 * theirDifference;
     }
     await ourFile.close();
-    figures['llamaCpp'] = await meanDifference(ours);
     await rm(ours);
     process.stdout.write(`${dtype}: ${JSON.stringify(figures)}\n`);
-    expect(figures['llamaCpp']).toBeLessThan(TOLERANCE);
+    expect(difference).toBeLessThan(allowed);
   });
 });
