@@ -6,6 +6,7 @@ import type { ExportTarget, Mode, Size } from '../../../preload/contract/recipe'
 import type { SizeForecast } from '../../../preload/contract/run';
 import { ggufWeightBytes, widthStep } from '../export/gguf-types';
 import { countLinearParameters, countParameters, type LayerShape, type ModelConfig } from '../model/config';
+import { canLoseHeads } from '../model/families/index';
 import { fewestKept } from '../pruning/select';
 import { PlanError } from '../support/errors';
 import { programsThatOpen } from './opens-in';
@@ -40,9 +41,9 @@ export type WidthBudget =
   | (Removal & { readonly mode: 'everywhere'; readonly heads: number; readonly kvHeads: number; readonly ffn: number })
   | (Removal & { readonly mode: 'quality' });
 
-/** Linear parameters of one MLP channel: a row of gate and of up, a column of down. */
+/** Linear parameters of one MLP channel: a row of up, and of gate where there is one, and a column of down. */
 export function channelParameters(config: ModelConfig): number {
-  return 3 * config.hidden;
+  return (config.design.gated ? 3 : 2) * config.hidden;
 }
 
 /** Linear parameters of one key/value group of a layer: rows of k and v, rows of q and columns of o of its query heads. */
@@ -149,7 +150,8 @@ function planEven(config: ModelConfig, goal: Goal): WidthBudget {
   };
 
   let kvHeads = most.kvHeads;
-  while (kvHeads > MIN_GROUPS && exactFfn(kvHeads) < (1 - CHANNELS_FIRST_SHARE) * most.ffn) {
+  const fewestGroups = canLoseHeads(config) ? MIN_GROUPS : kvHeads;
+  while (kvHeads > fewestGroups && exactFfn(kvHeads) < (1 - CHANNELS_FIRST_SHARE) * most.ffn) {
     // Where one group is worth more than all the channels that it would spare, the channels go.
     if (exactFfn(kvHeads - 1) >= most.ffn && exactFfn(kvHeads) >= minChannels) break;
     kvHeads -= 1;
@@ -203,7 +205,7 @@ function evenQueriesPerGroup(config: ModelConfig): number {
 
 function planTotals(config: ModelConfig, goal: Goal): WidthBudget {
   const channels = config.layers.reduce((sum, layer) => sum + layer.ffn - fewestKept(layer.ffn), 0);
-  const groups = config.layers.reduce((sum, layer) => sum + layer.kvHeads - fewestKept(layer.kvHeads), 0);
+  const groups = canLoseHeads(config) ? config.layers.reduce((sum, layer) => sum + layer.kvHeads - fewestKept(layer.kvHeads), 0) : 0;
   const before = goal.measure(config);
   // What one channel and one group are worth in the goal's measure, biases included; groups may differ between layers.
   const channelWorth = before - goal.measure(withFirstLayer(config, (layer) => ({ ...layer, ffn: layer.ffn - 1 })));

@@ -4,6 +4,7 @@
  */
 import type { LayerRole, LinearRole, ModelConfig } from '../model/config';
 import { LINEAR_ROLES } from '../model/config';
+import { canLoseHeads } from '../model/families/index';
 import { PlanError } from '../support/errors';
 import { findNodeGroups, type ParameterSlice } from './dependencies/groups';
 import { traceModel } from './dependencies/trace';
@@ -57,6 +58,8 @@ export function findUnitGroups(config: ModelConfig, targets: readonly LinearRole
     }
     const [layer] = layers;
     const part = layers.size === 1 ? expressiblePart(weights) : null;
+    // Where no program opens a model with fewer heads, they are no units, though they could be cut.
+    if (part === 'attention' && !canLoseHeads(config)) return [];
     return layer === undefined || part === null ? [] : [{ layer, part, size: group.size, weights, factors }];
   });
   if (groups.length === 0) {

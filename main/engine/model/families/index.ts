@@ -82,3 +82,11 @@ export function huggingfaceFamilyFor(config: ModelConfig): Family | null {
 export function computesTheSame(family: Family, { design, headDim }: ModelConfig): boolean {
   return blockKind(family.design) === blockKind(design) && rotaryWidthOf(design, headDim) === headDim && design.windows.length === 0;
 }
+
+/**
+ * Whether key/value groups can be removed: not where one norm spans all heads, which would change with them, nor where
+ * no program opens a model with fewer heads.
+ */
+export function canLoseHeads({ family, design }: Pick<ModelConfig, 'family' | 'design'>): boolean {
+  return design.qkNorm !== 'all' && !familyNamed(family).keepsHeads;
+}
