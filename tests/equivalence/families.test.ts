@@ -125,7 +125,7 @@ describe.each(readdirSync(FOLDER))('%s', (name) => {
       expectClose(gradient, expected[index] ?? gradient, 1e-5);
     });
     const rough = await new LoraGradients(executor, model, adapter, { int8: true }).compute(batch, options);
-    const [difference, square] = flattenGradients(adapter, rough).reduce(
+    const [difference, square] = flattenGradients(adapter, rough).reduce<readonly [number, number]>(
       ([sum, whole], gradient, index) => {
         gradient.forEach((value, at) => {
           const exact = expected[index]?.[at] ?? Number.NaN;
@@ -134,7 +134,7 @@ describe.each(readdirSync(FOLDER))('%s', (name) => {
         });
         return [sum, whole] as const;
       },
-      [0, 0] as readonly [number, number],
+      [0, 0],
     );
     expect(Math.sqrt(difference / square)).toBeLessThan(0.05);
   });

@@ -41,6 +41,65 @@ models = {
 }
 # Models that were made one by one keep their numbers.
 seeds = {name: index for index, name in enumerate(models)}
+RANK, SCALE = 2, 2.0
+
+
+def linears(model, layer):
+    """By role: parameter, rows of it, and whether it is stored as [in, out]."""
+    blocks = {name: dict(block.named_parameters()) for name, block in model.named_modules() if name.endswith(f".{layer}")}
+    weights = next(block for block in blocks.values() if len(block) > 4)
+    config, found = model.config, {}
+    heads, width = config.num_attention_heads, getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    rows = [heads * width] + [getattr(config, "num_key_value_heads", heads) * width] * 2
+    for name, weight in weights.items():
+        last = name.removesuffix(".weight").split(".")[-1]
+        simple = {"q_proj": "q", "k_proj": "k", "v_proj": "v", "o_proj": "o", "gate_proj": "gate", "up_proj": "up", "down_proj": "down",
+                  "dense": "o", "dense_h_to_4h": "up", "dense_4h_to_h": "down", "c_fc": "up"}
+        turned = isinstance(model, GPT2LMHeadModel)
+        if weight.ndim != 2:
+            continue
+        if last in simple:
+            found[simple[last]] = (weight, slice(None), turned)
+        elif last == "c_proj":
+            found["o" if "attn" in name else "down"] = (weight, slice(None), turned)
+        elif last == "gate_up_proj":
+            half = weight.shape[0] // 2
+            found["gate"], found["up"] = (weight, slice(0, half), False), (weight, slice(half, None), False)
+        elif last in ("qkv_proj", "c_attn"):
+            for index, role in enumerate("qkv"):
+                found[role] = (weight, slice(sum(rows[:index]), sum(rows[:index + 1])), turned)
+        elif last == "query_key_value":
+            for index, role in enumerate("qkv"):
+                found[role] = (weight, [head * 3 * width + index * width + at for head in range(heads) for at in range(width)], False)
+    return found
+
+
+def gradients(model, ids):
+    """For each layer and linear: LoRA's gradients, each as its product with cos(0.7 n) and its norm. Factors are sines and cosines."""
+    places = {f"{layer}.{role}": place for layer in range(model.config.num_hidden_layers) for role, place in linears(model, layer).items()}
+    factors = {}
+    for index, (key, (weight, rows, turned)) in enumerate(sorted(places.items())):
+        whole = weight.detach().T if turned else weight.detach()
+        outs, ins = whole[rows].shape
+        a = 0.3 * torch.sin(1.0 + index + torch.arange(RANK * ins, dtype=torch.float64)).reshape(RANK, ins).float()
+        b = 0.2 * torch.cos(2.0 + index + torch.arange(outs * RANK, dtype=torch.float64)).reshape(outs, RANK).float()
+        factors[key] = (a, b)
+        with torch.no_grad():
+            whole[rows] += SCALE * b @ a
+    logits = model(ids).logits[0]
+    torch.nn.functional.cross_entropy(logits[:-1], ids[0, 1:]).backward()
+    result = {}
+    for key, (weight, rows, turned) in places.items():
+        a, b = factors[key]
+        g = (weight.grad.T if turned else weight.grad)[rows]
+        numbers = []
+        for gradient in (SCALE * b.T @ g, SCALE * g @ a.T):
+            flat = gradient.double().flatten()
+            numbers += [float(flat @ torch.cos(0.7 * torch.arange(len(flat), dtype=torch.float64))), float(flat.norm())]
+        result[key] = [round(number, 7) for number in numbers]
+    return result
+
+
 out = Path(sys.argv[1])
 for name in sys.argv[2:] or models:
     make, config = models[name]
@@ -58,4 +117,6 @@ for name in sys.argv[2:] or models:
     model.save_pretrained(folder)
     golden = {"ids": ids[0].tolist(), "last": [round(value, 6) for value in logits[-1].tolist()],
               "norms": [round(value, 6) for value in logits.norm(dim=-1).tolist()]}
+    if make not in (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM):
+        golden["gradients"] = gradients(model, ids)
     (folder / "golden.json").write_text(json.dumps(golden))
