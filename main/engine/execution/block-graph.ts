@@ -74,6 +74,9 @@ export interface Block {
   readonly attention: Value;
   readonly middle: Value;
   readonly channels: Value;
+  /** What o and down give, [B*T, C], before any norm of it. */
+  readonly attended: Value;
+  readonly fed: Value;
   /** What the backward pass needs and is dear to compute again; everything else it recomputes from these. */
   readonly saved: readonly Value[];
   /** Keys and values of the block's own positions, [B, K, T, D]. */
@@ -190,7 +193,8 @@ export function buildBlock(
   if (spec.gates) mixed = builder.multiply(mixed, builder.input(prefix + ATTENTION_GATE, [K, 1, 1, 1]));
   const joined = builder.transpose(builder.reshape(mixed, [B, multiplyDims(K, G), T, D]), [0, 2, 1, 3]);
   const attention = save(builder.reshape(joined, [multiplyDims(B, T), queryWidth], `${prefix}attention.out`));
-  const middle = builder.add(hidden, after('attentionPostNorm', linear('o', attention, C, queryWidth)), `${prefix}middle`);
+  const attended = linear('o', attention, C, queryWidth);
+  const middle = builder.add(hidden, after('attentionPostNorm', attended), `${prefix}middle`);
   // Where feed-forward reads what attention reads, the backward pass has no use for the sum between.
   const mlpInput = before('mlpNorm', form.parallel ? hidden : save(middle));
 
@@ -203,8 +207,9 @@ export function buildBlock(
     channels = activate(builder, form.activation, save(linear('up', mlpInput, F, C)));
   }
   if (spec.gates) channels = builder.multiply(channels, builder.input(prefix + MLP_GATE, [F]));
-  const output = builder.add(middle, after('mlpPostNorm', linear('down', channels, C, F)), `${prefix}output`);
-  return { output, attention, middle, channels, saved, keys, values };
+  const fed = linear('down', channels, C, F);
+  const output = builder.add(middle, after('mlpPostNorm', fed), `${prefix}output`);
+  return { output, attention, middle, channels, attended, fed, saved, keys, values };
 }
 
 function activate(builder: GraphBuilder, activation: Activation, value: Value): Value {

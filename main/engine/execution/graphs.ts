@@ -82,20 +82,21 @@ export function trainingGraphs(spec: BlockSpec, int8Weights: ReadonlySet<string>
 export interface PartGraphs {
   /** `x` to what enters o. */
   readonly attention: Graph;
-  /** `x` and what enters o to the sum after attention, and what enters down. */
+  /** `x` and what enters o to the sum after attention, and what enters down; where it is normalised, also what o gives. */
   readonly mlp: Graph;
-  /** The sum after attention and what enters down to the block's output. */
+  /** The sum after attention and what enters down to the block's output; where it is normalised, also what down gives. */
   readonly output: Graph;
 }
 
 export function partGraphs(spec: BlockSpec): PartGraphs {
   const builder = new GraphBuilder();
-  const { attention, middle, channels, output } = buildBlock(builder, hiddenInput(builder, spec), blockContext(builder, spec), spec, sharedDims);
+  const { attention, middle, channels, attended, fed, output } = buildBlock(builder, hiddenInput(builder, spec), blockContext(builder, spec), spec, sharedDims);
   const block = builder.build('block', [output]);
+  const normalised = (value: Value): Value[] => (spec.form.normsAfter ? [value] : []);
   return {
     attention: extractGraph(block, 'block.part.attention', [attention]),
-    mlp: extractGraph(block, 'block.part.mlp', [middle, channels], new Set([attention])),
-    output: extractGraph(block, 'block.part.output', [output], new Set([middle, channels])),
+    mlp: extractGraph(block, 'block.part.mlp', [middle, channels, ...normalised(attended)], new Set([attention])),
+    output: extractGraph(block, 'block.part.output', [output, ...normalised(fed)], new Set([middle, channels])),
   };
 }
 

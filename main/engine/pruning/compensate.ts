@@ -35,7 +35,8 @@ interface Batch {
  * Refits o and down of every layer of `small` in place. The target of each is the full model's stream after it less the
  * smaller model's before it, so that later layers make up for what earlier ones could not. Tokens count by 1 / mean
  * square of the full model's stream: the first ones of a text are hundreds of times as large as the rest and would
- * decide alone.
+ * decide alone. Where what o and down give is normalised before it is added, its length is lost there: their targets
+ * are then what the full model's give.
  *
  * Memory: `compensationBytes` a token, and what GramAccumulator and solveRidge hold for the widest layer. Cost: two forward passes and about n^2 operations a token and layer for n channels.
  */
@@ -63,14 +64,17 @@ export async function compensate(executor: Executor, full: ExecutableModel, smal
 
 /** Bytes that are kept for each token while a layer is refitted: its streams, what enters o and down, and the sum between. */
 export function compensationBytes(config: ModelConfig): number {
+  const streams = config.design.normsAfter ? 4 : 3;
   const widest = Math.max(...config.layers.map(({ heads, ffn }) => heads * config.headDim + ffn));
-  return 4 * (3 * config.hidden + widest);
+  return 4 * (streams * config.hidden + widest);
 }
 
 /** The stream after attention [N, C], and what enters down [N, F]. */
 interface Middle {
   readonly middle: Float32Array;
   readonly channels: Float32Array;
+  /** What o gives, where it is normalised. */
+  readonly attended: Float32Array | null;
 }
 
 /** The work on one layer; leaves the batches' streams behind it. */
@@ -87,12 +91,15 @@ class LayerRefit {
   async run(batches: readonly Batch[]): Promise<void> {
     const { small, full } = this;
     const attentions: Float32Array[] = [];
+    const fed: (Float32Array | null)[] = [];
     const o = await this.statistics('o');
     for (const batch of batches) {
       const attention = await this.attention(small, batch, batch.small);
       const target = await this.mlp(full, batch, batch.full, await this.attention(full, batch, batch.full));
-      await this.add('o', o, attention, target.middle, batch.small);
-      batch.full = await this.output(full, batch, batch.full, target);
+      await this.add('o', o, attention, target.attended ?? target.middle, target.attended === null ? batch.small : null);
+      const after = await this.output(full, batch, batch.full, target);
+      batch.full = after.output;
+      fed.push(after.fed);
       attentions.push(attention);
       await breathe(this.options.signal);
     }
@@ -103,14 +110,15 @@ class LayerRefit {
       const attention = attentions[index];
       if (attention === undefined) continue;
       const middle = await this.mlp(small, batch, batch.small, attention);
-      await this.add('down', down, middle.channels, batch.full, middle.middle);
+      const wanted = fed[index] ?? null;
+      await this.add('down', down, middle.channels, wanted ?? batch.full, wanted === null ? middle.middle : null);
       middles.push(middle);
       await breathe(this.options.signal);
     }
     await this.refit('down', down);
     for (const [index, batch] of batches.entries()) {
       const middle = middles[index];
-      if (middle !== undefined) batch.small = await this.output(small, batch, batch.small, middle);
+      if (middle !== undefined) batch.small = (await this.output(small, batch, batch.small, middle)).output;
     }
   }
 
@@ -119,13 +127,13 @@ class LayerRefit {
   }
 
   private async mlp(model: ExecutableModel, { shape }: Batch, hidden: Float32Array, attention: Float32Array): Promise<Middle> {
-    const [middle, channels] = await this.executor.blockPart(model, this.layer, 'mlp', hidden, shape, [attention]);
-    return { middle: given(middle), channels: given(channels) };
+    const [middle, channels, attended = null] = await this.executor.blockPart(model, this.layer, 'mlp', hidden, shape, [attention]);
+    return { middle: given(middle), channels: given(channels), attended };
   }
 
-  private async output(model: ExecutableModel, { shape }: Batch, hidden: Float32Array, { middle, channels }: Middle): Promise<Float32Array> {
-    const [output] = await this.executor.blockPart(model, this.layer, 'output', hidden, shape, [middle, channels]);
-    return given(output);
+  private async output(model: ExecutableModel, { shape }: Batch, hidden: Float32Array, { middle, channels }: Middle): Promise<{ output: Float32Array; fed: Float32Array | null }> {
+    const [output, fed = null] = await this.executor.blockPart(model, this.layer, 'output', hidden, shape, [middle, channels]);
+    return { output: given(output), fed };
   }
 
   private async statistics(role: 'o' | 'down'): Promise<GramAccumulator> {
@@ -133,17 +141,17 @@ class LayerRefit {
     return new GramAccumulator(this.gemm, { inputs, outputs });
   }
 
-  /** Adds rows of what enters a linear with what it should add to the stream: `after` - `before`, less its bias. */
+  /** Adds rows of what enters a linear with what it should add to the stream: `after` - `before` where there is one, less its bias. */
   private async add(
     role: 'o' | 'down',
     statistics: GramAccumulator,
     inputs: Float32Array,
     after: Float32Array,
-    before: Float32Array,
+    before: Float32Array | null,
   ): Promise<void> {
     const width = this.small.config.hidden;
     const bias = (await readLayer(this.small, this.layer)).tensors.get(`${role}.bias`)?.data;
-    const outputs = after.map((value, at) => value - (before[at] ?? 0) - (bias?.[at % width] ?? 0));
+    const outputs = after.map((value, at) => value - (before?.[at] ?? 0) - (bias?.[at % width] ?? 0));
     const weights = Float32Array.from({ length: after.length / width }, (_, row) => {
       let square = 0;
       for (let at = row * width; at < (row + 1) * width; at++) square += (after[at] ?? 0) ** 2;

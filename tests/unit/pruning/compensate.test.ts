@@ -8,7 +8,11 @@ import { findUnitGroups } from '../../../main/engine/pruning/units';
 import { Random } from '../../../main/engine/support/random';
 import { tinyConfig, tinyView } from '../../support/tiny-model';
 
-describe('compensation', () => {
+describe.each([
+  { name: 'Llama', options: { biases: ['o', 'down', 'q'] } },
+  { name: 'Gemma 2, which normalises what o and down give', options: { family: 'gemma2' } },
+  { name: 'GPT-NeoX, whose feed-forward reads what attention reads', options: { family: 'gpt-neox', biases: ['q', 'k', 'v', 'o', 'up', 'down'] } },
+] as const)('compensation of $name', ({ options: made }) => {
   let executor: Executor;
   let full: LoadedModel;
   const random = Random.fromSeed(2);
@@ -16,7 +20,7 @@ describe('compensation', () => {
   const options = { windows: windows.slice(0, 20), batch: 8, ridge: 0.001, threads: 1 };
   beforeAll(async () => {
     executor = await Executor.create({ threads: 1 });
-    full = await loadModel(tinyView(tinyConfig({ biases: ['o', 'down', 'q'] }), 5));
+    full = await loadModel(tinyView(tinyConfig(made), 5));
   });
   afterAll(() => executor.dispose());
 
@@ -25,7 +29,7 @@ describe('compensation', () => {
     const groups = findUnitGroups(full.config);
     const plan: PruningPlan = {
       groups: groups.map(({ layer, part, size }) => {
-        const kept = part === 'mlp' ? Math.round((2 * size) / 3) : layer === 0 ? 1 : size;
+        const kept = part === 'mlp' ? Math.round((2 * size) / 3) : layer === 0 ? Math.ceil(size / 2) : size;
         return { layer, part, size, kept: Array.from({ length: kept }, (_, unit) => unit), scores: [], locked: false };
       }),
     };
