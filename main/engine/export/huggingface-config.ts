@@ -3,6 +3,7 @@
  * now, and the code that transformers needs where layers differ in width.
  */
 import type { JsonObject } from '../formats/json';
+import { encodeJson } from '../model/carried-tokenizer';
 import type { Checkpoint } from '../model/checkpoint';
 import type { LayerShape, ModelConfig } from '../model/config';
 import type { Family } from '../model/families/family';
@@ -150,7 +151,7 @@ from ${pythonModule} import ${pythonLayer}, ${whole}
 
 
 class ${PER_LAYER_ARCHITECTURE}(${whole}):
-    def __init__(self, config):
+${huggingface.pythonHead === null ? '' : renamingCode(huggingface.pythonHead)}    def __init__(self, config):
         super().__init__(config)
         for index in range(config.num_hidden_layers):
             layer_config = copy.deepcopy(config)
@@ -159,4 +160,21 @@ class ${PER_LAYER_ARCHITECTURE}(${whole}):
             self.${pythonLayers}[index] = ${pythonLayer}(layer_config, index)
         self.post_init()
 `;
+}
+
+/** Newer versions call the head otherwise than files do, and rename it for their own classes alone. */
+function renamingCode({ stored, attribute }: NonNullable<Family['huggingface']['pythonHead']>): string {
+  return `    @classmethod
+    def from_pretrained(cls, *args, **kwargs):
+        if "${attribute}.weight" in cls._tied_weights_keys:
+            kwargs.setdefault("key_mapping", {r"^${stored}\\.": "${attribute}."})
+        return super().from_pretrained(*args, **kwargs)
+
+`;
+}
+
+/** config.json as text. transformers checks types: where it wants a float, a whole number must not look like an integer. */
+export function encodeConfig(config: JsonObject): Uint8Array {
+  const text = new TextDecoder().decode(encodeJson(config));
+  return new TextEncoder().encode(text.replaceAll(/^(\s*"(?:attn_logit_softcapping|final_logit_softcapping|clip_qkv)": -?\d+)(,?)$/gm, '$1.0$2'));
 }

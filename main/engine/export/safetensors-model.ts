@@ -11,7 +11,7 @@ import type { ModelView } from '../model/view';
 import { PLAIN_TYPE_BYTES, type WrittenType } from '../tensors/elements';
 import { describeRange, type RangeFinding } from '../tensors/range';
 import { elementCount } from '../tensors/shape';
-import { describeForHuggingface } from './huggingface-config';
+import { describeForHuggingface, encodeConfig } from './huggingface-config';
 import type { WriteOptions, WrittenFile, WrittenModel } from './written';
 
 /** The size at which weights are split into files, as the Hub recommends it. */
@@ -39,7 +39,7 @@ export async function writeSafetensorsModel(
   const { config, family, code } = describeForHuggingface(view.config, source, dtype);
   const shards = splitIntoShards(planTensors(view, family.huggingface.names, dtype), options.shardBytes ?? SHARD_BYTES);
   const small = new Map(await huggingfaceSideFiles(source));
-  small.set('config.json', encodeJson(config));
+  small.set('config.json', encodeConfig(config));
   if (code !== null) small.set(code.name, new TextEncoder().encode(code.text));
   if (shards.length > 1) small.set('model.safetensors.index.json', encodeJson(shardIndex(shards)));
 

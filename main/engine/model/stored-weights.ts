@@ -8,6 +8,7 @@ import { isFloatType } from '../tensors/range';
 import { ROWS_CHUNK_BYTES, rowBytes, rowElements, sliceRows, type RowSource } from '../tensors/rows';
 import type { StoredTensor } from '../formats/stored-tensor';
 import { elementCount } from '../tensors/shape';
+import { transposed } from '../tensors/transpose';
 import { LINEAR_ROLES, globalRoles, globalWeightShape, layerRoles, layerWeightShape, linearShape, type GlobalRole, type LayerRole, type LinearRole, type ModelConfig } from './config';
 import type { FusedTensor, TensorNames } from './families/family';
 import { globalName } from './families/index';
@@ -73,9 +74,10 @@ export async function writtenValues(
   const joined = new Float32Array(rows * width);
   for (const role of roles) {
     const part = prepare(role, await view.readLayer(layer, role));
-    partRows(view.config, names, layer, role).forEach((row, at) => joined.set(part.subarray(at * width, (at + 1) * width), row * width));
+    if (fusedWith(names, role) === null) joined.set(part);
+    else partRows(view.config, names, layer, role).forEach((row, at) => joined.set(part.subarray(at * width, (at + 1) * width), row * width));
   }
-  return isTransposed(names, shape) ? transpose(joined, rows, width) : joined;
+  return isTransposed(names, shape) ? transposed({ shape: [rows, width], data: joined }).data : joined;
 }
 
 /** The same row by row as stored, where a tensor is one weight that is not changed on its way; else null. */
@@ -107,7 +109,7 @@ export async function readStored(
   if (rows !== null) return decodeRows(rows, target);
   const [first = 1, second = 1] = tensor.shape;
   const stored = await tensor.readFloat32();
-  const whole = isTransposed(names, tensor.shape) ? transpose(stored, first, second) : stored;
+  const whole = isTransposed(names, tensor.shape) ? transposed({ shape: [first, second], data: stored }).data : stored;
   const width = shape[1] ?? 1;
   if (isWhole) target.set(whole);
   else partRows(config, names, layer, role).forEach((row, at) => target.set(whole.subarray(row * width, (row + 1) * width), at * width));
@@ -176,13 +178,4 @@ function linearOf(role: LayerRole): LinearRole | null {
 
 function isTransposed(names: TensorNames, shape: readonly number[]): boolean {
   return names.transposed === true && shape.length === 2;
-}
-
-/** [rows, columns] to [columns, rows]. */
-function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
-  const turned = new Float32Array(values.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) turned[column * rows + row] = values[row * columns + column] ?? 0;
-  }
-  return turned;
 }

@@ -46,6 +46,8 @@ export interface Family {
     readonly pythonModule: string;
     readonly pythonLayer: string;
     readonly pythonLayers: string;
+    /** Where its classes call the output head otherwise than files do in newer versions of transformers; null where they do not. */
+    readonly pythonHead: { readonly stored: string; readonly attribute: string } | null;
     readonly names: TensorNames;
     /** Settings that it spells differently, by Llama's name. */
     readonly settings: Readonly<Record<string, string>>;

@@ -17,6 +17,7 @@ export const gemma2: Family = {
     pythonModule: 'transformers.models.gemma2.modeling_gemma2',
     pythonLayer: 'Gemma2DecoderLayer',
     pythonLayers: 'model.layers',
+    pythonHead: null,
     names: {
       globals: LLAMA_HUGGINGFACE_NAMES.globals,
       layers: {

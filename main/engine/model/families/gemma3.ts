@@ -17,6 +17,7 @@ export const gemma3: Family = {
     pythonModule: 'transformers.models.gemma3.modeling_gemma3',
     pythonLayer: 'Gemma3DecoderLayer',
     pythonLayers: 'model.layers',
+    pythonHead: null,
     names: {
       globals: LLAMA_HUGGINGFACE_NAMES.globals,
       layers: {

@@ -17,6 +17,7 @@ export const gptNeox: Family = {
     pythonModule: 'transformers.models.gpt_neox.modeling_gpt_neox',
     pythonLayer: 'GPTNeoXLayer',
     pythonLayers: 'gpt_neox.layers',
+    pythonHead: { stored: 'embed_out', attribute: 'lm_head' },
     names: {
       globals: {
         embedding: 'gpt_neox.embed_in.weight',

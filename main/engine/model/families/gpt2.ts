@@ -17,6 +17,7 @@ export const gpt2: Family = {
     pythonModule: 'transformers.models.gpt2.modeling_gpt2',
     pythonLayer: 'GPT2Block',
     pythonLayers: 'transformer.h',
+    pythonHead: null,
     names: {
       globals: {
         embedding: 'transformer.wte.weight',

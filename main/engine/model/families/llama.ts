@@ -16,6 +16,7 @@ export const llama: Family = {
     pythonModule: 'transformers.models.llama.modeling_llama',
     pythonLayer: 'LlamaDecoderLayer',
     pythonLayers: 'model.layers',
+    pythonHead: null,
     names: LLAMA_HUGGINGFACE_NAMES,
     settings: {},
     defaults: { rope_theta: 10_000, tie_word_embeddings: false, max_position_embeddings: 2048, rms_norm_eps: 1e-6, hidden_act: 'silu' },

@@ -15,6 +15,7 @@ export const mistral: Family = {
     pythonModule: 'transformers.models.mistral.modeling_mistral',
     pythonLayer: 'MistralDecoderLayer',
     pythonLayers: 'model.layers',
+    pythonHead: null,
     names: llama.huggingface.names,
     settings: {},
     defaults: { rope_theta: 10_000, tie_word_embeddings: false, max_position_embeddings: 131_072, rms_norm_eps: 1e-6, hidden_act: 'silu', sliding_window: 4096 },

@@ -15,6 +15,7 @@ export const olmo: Family = {
     pythonModule: 'transformers.models.olmo.modeling_olmo',
     pythonLayer: 'OlmoDecoderLayer',
     pythonLayers: 'model.layers',
+    pythonHead: null,
     names: LLAMA_HUGGINGFACE_NAMES,
     settings: {},
     defaults: { rope_theta: 10_000, tie_word_embeddings: false, max_position_embeddings: 2048, rms_norm_eps: 1e-5, hidden_act: 'silu', clip_qkv: null },

@@ -15,6 +15,7 @@ export const olmo2: Family = {
     pythonModule: 'transformers.models.olmo2.modeling_olmo2',
     pythonLayer: 'Olmo2DecoderLayer',
     pythonLayers: 'model.layers',
+    pythonHead: null,
     names: {
       globals: LLAMA_HUGGINGFACE_NAMES.globals,
       layers: {

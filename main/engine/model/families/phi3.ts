@@ -15,6 +15,7 @@ export const phi3: Family = {
     pythonModule: 'transformers.models.phi3.modeling_phi3',
     pythonLayer: 'Phi3DecoderLayer',
     pythonLayers: 'model.layers',
+    pythonHead: null,
     names: {
       globals: LLAMA_HUGGINGFACE_NAMES.globals,
       layers: {

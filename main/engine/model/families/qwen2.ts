@@ -15,6 +15,7 @@ export const qwen2: Family = {
     pythonModule: 'transformers.models.qwen2.modeling_qwen2',
     pythonLayer: 'Qwen2DecoderLayer',
     pythonLayers: 'model.layers',
+    pythonHead: null,
     names: LLAMA_HUGGINGFACE_NAMES,
     settings: {},
     defaults: {

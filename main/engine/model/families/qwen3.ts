@@ -15,6 +15,7 @@ export const qwen3: Family = {
     pythonModule: 'transformers.models.qwen3.modeling_qwen3',
     pythonLayer: 'Qwen3DecoderLayer',
     pythonLayers: 'model.layers',
+    pythonHead: null,
     names: {
       globals: LLAMA_HUGGINGFACE_NAMES.globals,
       layers: {
