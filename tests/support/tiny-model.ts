@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { writeSafetensors } from '../../main/engine/formats/safetensors/writer';
 import type { TensorToWrite } from '../../main/engine/formats/tensor-stream';
 import type { LayerShape, LinearRole, ModelConfig } from '../../main/engine/model/config';
+import type { BlockDesign } from '../../main/engine/model/design';
 import { familyNamed } from '../../main/engine/model/families/index';
 import { globalWeightShape, layerWeightShape } from '../../main/engine/model/match-tensors';
+import { ACTIVATION_NAMES } from '../../main/engine/model/read-design';
 import { resolveRope } from '../../main/engine/model/rope';
 import { storedWeights, writtenValues } from '../../main/engine/model/stored-weights';
 import { globalRoles, layerRoles, type ModelView } from '../../main/engine/model/view';
@@ -24,6 +26,8 @@ export interface TinyOptions {
   readonly biases?: readonly LinearRole[];
   readonly scaling?: Readonly<Record<string, unknown>> | null;
   readonly seed?: number;
+  /** What differs from the family's own blocks; only windows and the switch of the residual get into a folder. */
+  readonly design?: Partial<BlockDesign>;
 }
 
 const EVEN: LayerShape = { heads: 4, kvHeads: 2, ffn: 24 };
@@ -33,7 +37,7 @@ export function tinyConfig(options: TinyOptions = {}): ModelConfig {
   const headDim = options.headDim ?? 8;
   return {
     family: options.family ?? 'llama',
-    design: familyNamed(options.family ?? 'llama').design,
+    design: { ...familyNamed(options.family ?? 'llama').design, ...options.design },
     vocabulary: options.vocabulary ?? 48,
     hidden: options.hidden ?? 32,
     headDim,
@@ -73,9 +77,10 @@ export function tinyView(config: ModelConfig, seed = 1): ModelView {
 
 /** config.json of a configuration, as a Hugging Face folder of its family would have it. */
 export function tinyConfigJson(config: ModelConfig): Record<string, unknown> {
-  const { huggingface } = familyNamed(config.family);
+  const { huggingface, keepsHeads } = familyNamed(config.family);
   const [first] = config.layers;
-  return {
+  const { windows, activation, parallel } = config.design;
+  const settings: Record<string, unknown> = {
     architectures: [huggingface.architecture],
     model_type: huggingface.modelType,
     vocab_size: config.vocabulary,
@@ -92,8 +97,13 @@ export function tinyConfigJson(config: ModelConfig): Record<string, unknown> {
     tie_word_embeddings: config.tied,
     bos_token_id: config.bosId,
     eos_token_id: config.eosIds[0],
-    hidden_act: 'silu',
+    hidden_act: ACTIVATION_NAMES[activation],
+    ...('query_pre_attn_scalar' in huggingface.defaults ? { query_pre_attn_scalar: config.headDim } : {}),
+    ...(windows.length > 0 ? { sliding_window: Math.max(...windows) } : 'use_sliding_window' in huggingface.defaults ? {} : { sliding_window: null }),
+    ...('use_parallel_residual' in huggingface.defaults ? { use_parallel_residual: parallel, rotary_pct: 1 } : {}),
   };
+  const unknown = keepsHeads ? ['head_dim', 'num_key_value_heads'] : [];
+  return Object.fromEntries(Object.entries(settings).flatMap(([key, value]) => (unknown.includes(key) ? [] : [[huggingface.settings[key] ?? key, value]])));
 }
 
 /** The tensors of a view under their Hugging Face names. */

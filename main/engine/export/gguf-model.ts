@@ -63,7 +63,14 @@ export async function writeGgufModel(
   });
   // Only types whose elements stand alone lose values: F16 and BF16, F16 also where nothing else fits.
   const range = describeRange(dtype === 'BF16' || dtype === 'F32' ? dtype : 'F16', findings);
-  return { files: [{ path, sizeBytes }], notes: [...describeFallbacks(view.config, dtype), ...range] };
+  return { files: [{ path, sizeBytes }], notes: [...describeFallbacks(view.config, dtype), ...range, ...describeWindows(view.config, target.family)] };
+}
+
+/** A sentence for people where readers of the file look back further than the model was trained to. */
+function describeWindows({ design }: ModelConfig, { gguf }: Family): string[] {
+  const window = Math.max(0, ...design.windows);
+  if (window === 0 || gguf.windowPattern !== null) return [];
+  return [`GGUF programs let this model look back further than the ${window} tokens of its sliding window; up to ${window} tokens the answers are the same.`];
 }
 
 /** Throws UnsupportedError when a model of this configuration and source's tokenizer cannot be stated in GGUF; writes nothing. */
