@@ -84,6 +84,7 @@ const LOCAL = plainRope(10_000, 8);
 
 const GGUF_MODELS: readonly { name: string; options: TinyOptions; rotaryWidth?: number }[] = [
   { name: 'Qwen3, fewer heads', options: { family: 'qwen3', layers: [NARROW, NARROW], tied: true } },
+  { name: 'Qwen3, widths per layer', options: { family: 'qwen3', layers: [{ heads: 4, kvHeads: 2, ffn: 24 }, NARROW], tied: true } },
   { name: 'Phi-3', options: { family: 'phi3' } },
   { name: 'Phi-3, heads rotated in part', options: { family: 'phi3', design: { rotaryWidth: 4 } }, rotaryWidth: 4 },
   { name: 'Phi-3, fewer heads, as Llama', options: { family: 'phi3', layers: [NARROW, NARROW] } },
@@ -117,7 +118,8 @@ describe('llama.cpp opens the GGUF files of the families that it knows', () => {
   it.each(GGUF_MODELS)('$name', async ({ name, options, rotaryWidth }) => {
     // Not by its name: llama.cpp wants the tokens of Phi-3 in the vocabulary of whatever is called so.
     const stem = path.join(folder, `model-${GGUF_MODELS.findIndex((model) => model.name === name)}`);
-    await writeTinyFolder(`${stem}-source`, { ...options, vocabulary: 512 });
+    const [widths] = options.layers ?? tinyConfig().layers;
+    await writeTinyFolder(`${stem}-source`, { ...options, ...(widths && { layers: [widths, widths] }), vocabulary: 512 });
     for (const file of ['tokenizer.json', 'tokenizer_config.json']) await copyFile(path.join(EXAMPLE_MODEL, file), path.join(`${stem}-source`, file));
     const source = await openCheckpoint(`${stem}-source`);
     const config = tinyConfig({ ...options, vocabulary: 512 });

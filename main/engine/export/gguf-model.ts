@@ -10,7 +10,7 @@ import type { Checkpoint } from '../model/checkpoint';
 import type { LayerRole, ModelConfig } from '../model/config';
 import { blockKind, rotaryWidthOf } from '../model/design';
 import type { Family } from '../model/families/family';
-import { FAMILIES, PER_LAYER_GGUF, computesTheSame, familyNamed, isUniform } from '../model/families/index';
+import { FAMILIES, computesTheSame, familyNamed, isUniform, perLayerGgufFor } from '../model/families/index';
 import { ROPE_FACTORS_NAME } from '../model/gguf-config';
 import { frequencyFactors, ggufYarn, uniformFactor } from '../model/rope';
 import { hasRotaryRows, toInterleaved } from '../model/rotary-rows';
@@ -89,8 +89,9 @@ interface Target {
 function chooseTarget(config: ModelConfig): Target {
   const own = familyNamed(config.family);
   if (!isUniform(config)) {
-    if (computesTheSame(PER_LAYER_GGUF.family, config) || blockKind(config.design) === blockKind(PER_LAYER_GGUF.family.design)) return PER_LAYER_GGUF;
-    throw new UnsupportedError(`Programs that read GGUF files know no widths per layer for ${own.title}.`, {
+    const perLayer = perLayerGgufFor(config);
+    if (perLayer !== null) return perLayer;
+    throw new UnsupportedError(`Programs that read GGUF files know no widths per layer for ${own.title}${config.tied || config.design.qkNorm !== 'head' ? '' : ' with an output head of its own'}.`, {
       hint: 'Choose "opens everywhere", which gives all layers the same widths, or export as safetensors.',
       details: { feature: 'per-layer widths', found: own.name },
     });

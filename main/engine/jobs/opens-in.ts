@@ -1,6 +1,8 @@
 /** Which programs open a result, as a table: told before pruning. Facts were tried or read in the programs named. */
 import type { ExportTarget, Mode } from '../../../preload/contract/recipe';
 import type { OpensIn } from '../../../preload/contract/run';
+import type { ModelConfig } from '../model/config';
+import { perLayerGgufFor } from '../model/families/index';
 
 interface Row {
   readonly program: string;
@@ -35,7 +37,12 @@ const ROWS: readonly Row[] = [
   { program: 'vLLM', format: 'gguf', mode: 'quality', opens: false, note: 'Choose safetensors and "opens everywhere" for it.' },
 ];
 
-/** What each program makes of a model in this mode and file type. */
-export function programsThatOpen(mode: Mode, target: ExportTarget): OpensIn[] {
-  return ROWS.filter((row) => row.mode === mode && row.format === target.format).map(({ program, opens, note }) => ({ program, opens, note }));
+/** What each program makes of a model of these blocks in this mode and file type. */
+export function programsThatOpen(mode: Mode, target: ExportTarget, config: ModelConfig): OpensIn[] {
+  const perLayer = perLayerGgufFor(config);
+  const isImpossible = mode === 'quality' && target.format === 'gguf' && perLayer === null;
+  return ROWS.filter((row) => row.mode === mode && row.format === target.format).map(({ program, opens, note }) => {
+    if (!isImpossible || !opens) return { program, opens, note: note.replace('"deci"', `"${perLayer?.architecture ?? 'deci'}"`) };
+    return { program, opens: false, note: 'Knows no width per layer for this kind of model in GGUF: choose "opens everywhere" or safetensors.' };
+  });
 }

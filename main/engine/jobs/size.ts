@@ -261,7 +261,7 @@ export function forecastSize(config: ModelConfig, size: Size, mode: Mode, target
   const count = config.layers.length;
   const parametersBefore = countParameters(config);
   const bytesBefore = weightBytes(config, target);
-  const programs = { opensIn: programsThatOpen(mode, target) };
+  const programs = { opensIn: programsThatOpen(mode, target, config) };
   if (budget.mode === 'everywhere') {
     const { heads, kvHeads, ffn } = budget;
     const after = withEvenWidths(config, { heads, kvHeads, ffn });

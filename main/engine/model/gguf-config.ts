@@ -4,7 +4,7 @@ import type { GgufValue } from '../formats/gguf/types';
 import type { Rope } from './config';
 import { joinLayers, unevenLayers, type DeclaredModel } from './declared';
 import { rotaryWidthOf, type BlockDesign } from './design';
-import { FAMILIES, PER_LAYER_GGUF, globalName } from './families/index';
+import { FAMILIES, PER_LAYER_GGUFS, globalName } from './families/index';
 import type { Family } from './families/family';
 import type { Problems } from './problems';
 import { plainRope, resolveRope, ropeFromFactors } from './rope';
@@ -20,7 +20,7 @@ export async function readGgufConfig(file: GgufFile, problems: Problems): Promis
   const architecture = metadata.get('general.architecture');
   const family = findFamily(architecture);
   if (family === null || typeof architecture !== 'string') {
-    const known = [...new Set(FAMILIES.map(({ gguf }) => gguf.architecture)), PER_LAYER_GGUF.architecture].join(', ');
+    const known = [...new Set(FAMILIES.map(({ gguf }) => gguf.architecture)), ...PER_LAYER_GGUFS.map(({ architecture: name }) => name)].join(', ');
     problems.error(
       'unsupported-architecture',
       `The file names the architecture ${JSON.stringify(architecture ?? null)}, which this program does not know; it knows ${known}.`,
@@ -77,8 +77,8 @@ export async function readGgufConfig(file: GgufFile, problems: Problems): Promis
 }
 
 function findFamily(architecture: unknown): Family | null {
-  if (architecture === PER_LAYER_GGUF.architecture) return PER_LAYER_GGUF.family;
-  return FAMILIES.find(({ gguf }) => gguf.architecture === architecture) ?? null;
+  const perLayer = PER_LAYER_GGUFS.find(({ architecture: name }) => name === architecture);
+  return perLayer?.family ?? FAMILIES.find(({ gguf }) => gguf.architecture === architecture) ?? null;
 }
 
 function readHeadDim(settings: Settings, hidden: number, heads: number): number {

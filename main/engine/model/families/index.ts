@@ -13,15 +13,35 @@ import { olmo } from './olmo';
 import { olmo2 } from './olmo2';
 import { phi3 } from './phi3';
 import { qwen2 } from './qwen2';
-import { qwen3 } from './qwen3';
+import { qwen3, qwen3AsOpenElm } from './qwen3';
 
 export const FAMILIES: readonly Family[] = [llama, mistral, qwen2, qwen3, phi3, gemma2, gemma3, olmo, olmo2, gpt2, gptNeox];
 
+/** A GGUF architecture in which every layer may have its own widths, and the family as which its files are read. */
+export interface PerLayerGguf {
+  readonly architecture: string;
+  readonly family: Family;
+  /** Whether its output head must be the embedding. */
+  readonly isTied: boolean;
+}
+
 /**
- * The GGUF architecture in which every layer may have its own widths. llama.cpp reads it with interleaved rotary
- * rows, optional biases and tied embeddings, so it serves all families here; files in it are read as Llama.
+ * Those that llama.cpp has: `deci` reads interleaved rotary rows and optional biases and serves all with Llama's blocks;
+ * `openelm` has norms of queries and keys. They were tried (tests/peers/families.peer.ts).
  */
-export const PER_LAYER_GGUF = { architecture: 'deci', family: llama } as const;
+export const PER_LAYER_GGUFS: readonly PerLayerGguf[] = [
+  { architecture: 'deci', family: llama, isTied: false },
+  { architecture: 'openelm', family: qwen3AsOpenElm, isTied: true },
+];
+
+/** The one that can state a model's blocks; null where none can. */
+export function perLayerGgufFor(config: ModelConfig): PerLayerGguf | null {
+  const holds = ({ family, isTied }: PerLayerGguf): boolean =>
+    computesTheSame(family, { ...config, design: { ...config.design, windows: [] } }) &&
+    (config.tied || !isTied) &&
+    [...config.biases].every((role) => family.gguf.biases.includes(role));
+  return PER_LAYER_GGUFS.find(holds) ?? null;
+}
 
 /** The `architectures` and `model_type` of nothing stock: names in config.json that our own per-layer folders use. */
 export const PER_LAYER_ARCHITECTURE = 'ShearForCausalLM';

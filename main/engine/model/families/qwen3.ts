@@ -46,3 +46,27 @@ export const qwen3: Family = {
     readsHeadDim: true,
   },
 };
+
+/** The same blocks in llama.cpp's openelm, whose layers may differ in width: q, k and v are one matrix there. */
+export const qwen3AsOpenElm: Family = {
+  ...qwen3,
+  gguf: {
+    ...qwen3.gguf,
+    architecture: 'openelm',
+    names: {
+      globals: LLAMA_GGUF_NAMES.globals,
+      layers: {
+        attentionNorm: LLAMA_GGUF_NAMES.layers.attentionNorm,
+        qNorm: 'blk.{layer}.attn_q_norm.weight',
+        kNorm: 'blk.{layer}.attn_k_norm.weight',
+        o: LLAMA_GGUF_NAMES.layers.o,
+        mlpNorm: LLAMA_GGUF_NAMES.layers.mlpNorm,
+        gate: LLAMA_GGUF_NAMES.layers.gate,
+        up: LLAMA_GGUF_NAMES.layers.up,
+        down: LLAMA_GGUF_NAMES.layers.down,
+      },
+      fused: [{ name: 'blk.{layer}.attn_qkv', roles: ['q', 'k', 'v'], order: 'blocks' }],
+    },
+    readsRopeFactors: false,
+  },
+};
