@@ -4,7 +4,7 @@
  */
 import { blockElements, encodedBytes, isBlockType, type GgufWrittenType } from '../formats/gguf/blocks';
 import type { GlobalRole, LayerRole, ModelConfig } from '../model/config';
-import { familyNamed } from '../model/families/index';
+import { familyNamed, isUniform, perLayerGgufFor } from '../model/families/index';
 import { globalWeightShape, layerWeightShape } from '../model/match-tensors';
 import { globalRoles, layerRoles } from '../model/view';
 import { elementCount } from '../tensors/shape';
@@ -99,7 +99,8 @@ export function layerType(config: ModelConfig, layer: number, role: LayerRole, f
 
 /** Weights that share a matrix share its type. */
 function isFused(config: ModelConfig, role: 'v'): boolean {
-  return familyNamed(config.family).gguf.names.fused?.some(({ roles }) => roles.includes(role)) === true;
+  const family = (isUniform(config) ? null : perLayerGgufFor(config)?.family) ?? familyNamed(config.family);
+  return family.gguf.names.fused?.some(({ roles }) => roles.includes(role)) === true;
 }
 
 function fitting(shape: readonly number[], wanted: GgufWrittenType): ChosenType {
@@ -126,6 +127,7 @@ function allWeights(config: ModelConfig, fileType: GgufFileType): ChosenWeight[]
 /** The types of all weights of a configuration in a file type. */
 export function ggufTypes(config: ModelConfig, fileType: GgufFileType): WeightTypes {
   return {
+    scalesLessOne: false,
     global: (role) => globalType(config, role, fileType).type,
     layer: (layer, role) => layerType(config, layer, role, fileType).type,
   };

@@ -69,12 +69,15 @@ export function areFinite(logits: Float32Array): boolean {
 export interface WeightTypes {
   global(role: GlobalRole): GgufWrittenType;
   layer(layer: number, role: LayerRole): GgufWrittenType;
+  /** Whether scales of norms are stored less 1, and so rounded. */
+  readonly scalesLessOne: boolean;
 }
 
 /** One type for all matrices, one for norms and biases. */
-export function plainTypes(matrices: WrittenType, vectors: WrittenType): WeightTypes {
+export function plainTypes(matrices: WrittenType, vectors: WrittenType, scalesLessOne = false): WeightTypes {
   const isVector = (role: GlobalRole | LayerRole): boolean => role.endsWith('Norm') || role.endsWith('.bias');
   return {
+    scalesLessOne,
     global: (role) => (isVector(role) ? vectors : matrices),
     layer: (_, role) => (isVector(role) ? vectors : matrices),
   };
@@ -85,14 +88,15 @@ export function plainTypes(matrices: WrittenType, vectors: WrittenType): WeightT
  * rows makes no difference.
  */
 export function roundedView(view: ModelView, types: WeightTypes): ModelView {
-  const rounded = async (tensor: Promise<Tensor32>, type: GgufWrittenType): Promise<Tensor32> => {
+  const rounded = async (tensor: Promise<Tensor32>, role: GlobalRole | LayerRole, type: GgufWrittenType): Promise<Tensor32> => {
     const { shape, data } = await tensor;
-    return { shape, data: roundTo(type, data) };
+    if (!types.scalesLessOne || !role.endsWith('Norm')) return { shape, data: roundTo(type, data) };
+    return { shape, data: roundTo(type, data.map((value) => value - 1)).map((value) => value + 1) };
   };
   return {
     config: view.config,
-    readGlobal: (role) => rounded(view.readGlobal(role), types.global(role)),
-    readLayer: (layer, role) => rounded(view.readLayer(layer, role), types.layer(layer, role)),
+    readGlobal: (role) => rounded(view.readGlobal(role), role, types.global(role)),
+    readLayer: (layer, role) => rounded(view.readLayer(layer, role), role, types.layer(layer, role)),
   };
 }
 

@@ -14,6 +14,7 @@ import { writeSafetensorsModel } from '../export/safetensors-model';
 import { ROUNDING_NOISE, compareLogits, plainTypes, roundedView, sameChoices } from '../export/verify';
 import type { WrittenModel } from '../export/written';
 import { openCheckpoint, type Checkpoint } from '../model/checkpoint';
+import { huggingfaceFamilyFor } from '../model/families/index';
 import type { ModelView } from '../model/view';
 import { InternalError, VerificationError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
@@ -88,7 +89,7 @@ async function writeTarget({ model, source, target, path, signal, onProgress }: 
 }
 
 function roundedLogits(executor: Executor, { model, target, checkIds, signal }: ExportRequest): Promise<Float32Array> {
-  const types = target.format === 'gguf' ? ggufTypes(model.config, target.dtype) : plainTypes(target.dtype, target.dtype);
+  const types = target.format === 'gguf' ? ggufTypes(model.config, target.dtype) : plainTypes(target.dtype, target.dtype, huggingfaceFamilyFor(model.config)?.huggingface.names.scalesLessOne === true);
   return computeViewLogits(executor, roundedView(model, types), checkIds, signal);
 }
 

@@ -122,7 +122,7 @@ function repeatableTypes({ name, storedTypes, weightTypes }: Checkpoint): Weight
   }
   if (types.every((type) => type === 'F32' || type === 'F64')) return null;
   const written = (type: StoredType): GgufWrittenType => (isGgufWrittenType(type) ? type : 'F32');
-  return { global: (role) => written(weightTypes.global(role)), layer: (layer, role) => written(weightTypes.layer(layer, role)) };
+  return { scalesLessOne: weightTypes.scalesLessOne, global: (role) => written(weightTypes.global(role)), layer: (layer, role) => written(weightTypes.layer(layer, role)) };
 }
 
 function sizeDifferences(found: ModelConfig, expected: ModelConfig): Difference[] {

@@ -36,7 +36,7 @@ export interface Checkpoint extends ModelView {
   /** Element types and the bytes stored in each, largest first. */
   readonly storedTypes: ReadonlyMap<StoredType, number>;
   /** The element type of each weight as stored. */
-  readonly weightTypes: { global(role: GlobalRole): StoredType; layer(layer: number, role: LayerRole): StoredType };
+  readonly weightTypes: { global(role: GlobalRole): StoredType; layer(layer: number, role: LayerRole): StoredType; readonly scalesLessOne: boolean };
   /** Real paths of the files that hold its weights. */
   readonly weightFiles: readonly string[];
   /** Files that travel with a model (tokenizer.json, LICENSE, ...): name to real path. Empty for GGUF. */
@@ -88,6 +88,7 @@ function createCheckpoint(examined: Examined, declared: DeclaredModel, config: M
     sizeBytes,
     storedTypes,
     weightTypes: {
+      scalesLessOne: names.scalesLessOne === true,
       global: (role) => findGlobal(role).storedType,
       layer: (layer, role) => holding(layer, role).storedType,
     },
