@@ -101,7 +101,7 @@ const GGUF_MODELS: readonly { name: string; options: TinyOptions; rotaryWidth?: 
 /** llama.cpp looks GELU up in a table of float16, keeps keys and values in float16, and sums in another order. */
 const LLAMA_CPP_TOLERANCE = 0.02;
 
-describe('llama.cpp opens the GGUF files of the families that it knows', () => {
+describe('llama.cpp opens the GGUF files of the families that it knows, and transformers folders made of them', () => {
   let executor: Executor;
   let folder: string;
   beforeAll(async () => {
@@ -139,6 +139,15 @@ describe('llama.cpp opens the GGUF files of the families that it knows', () => {
     const worst = largestDifference(logits, positions, 512);
     process.stdout.write(`${name}: llama.cpp differs by ${worst.toExponential(1)}\n`);
     expect(worst <= LLAMA_CPP_TOLERANCE).toBe(true);
+
+    // A folder made of the GGUF file alone says all that transformers needs to compute the same.
+    const file = await openCheckpoint(`${stem}.gguf`);
+    await writeSafetensorsModel(file, file, `${stem}-back`, { dtype: 'F32' });
+    await file.close();
+    await run(python, [path.join(import.meta.dirname, 'transformers-logits.py'), `${stem}-back`, idsPath, outPath]);
+    const back = largestDifference(logits, v.parse(resultSchema, JSON.parse(await readFile(outPath, 'utf8'))).positions, 512);
+    process.stdout.write(`${name}: transformers differs by ${back.toExponential(1)} after a GGUF file\n`);
+    expect(back <= TOLERANCE).toBe(true);
   });
 });
 

@@ -113,6 +113,8 @@ function settingsFromScratch(config: ModelConfig, family: Family): JsonObject {
       ...(config.design.learnedPositions ? {} : { rope_theta: theta, rope_scaling: scaling }),
       ...designSettings(config, family),
     }),
+    // Some families assume one of their own vocabulary where nothing is stated.
+    pad_token_id: null,
     bos_token_id: config.bosId,
     eos_token_id: config.eosIds.length > 1 ? config.eosIds : (config.eosIds[0] ?? null),
     use_cache: true,

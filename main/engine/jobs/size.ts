@@ -100,12 +100,17 @@ function ratioGoal(config: ModelConfig, ratio: number, target: ExportTarget): Go
     widthStep: stepOf(target),
     tooSmall: (smallest) => {
       const most = Math.floor((1 - smallest / total) * 1000) / 10;
-      return new PlanError(`This model can lose at most ${most}% of its layers; ${round(ratio * 100)}% was asked for.`, {
+      return new PlanError(`This model can lose at most ${most}% of its layers; ${round(ratio * 100)}% was asked for.${headsNote(config)}`, {
         hint: `Choose ${most}% or less.`,
         details: { asked: ratio, most: most / 100 },
       });
     },
   };
+}
+
+/** Why a model cannot lose more, where its heads are what stays. */
+function headsNote(config: ModelConfig): string {
+  return canLoseHeads(config) ? '' : ' Its attention heads stay: no program opens this kind of model with fewer, or they are normalised together.';
 }
 
 function bytesGoal(config: ModelConfig, bytes: number, mode: Mode, target: ExportTarget): Goal {
