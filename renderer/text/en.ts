@@ -346,7 +346,10 @@ export const en = {
 
 /** A family as its makers write it; an unknown one as the model names it. */
 function familyName(family: string): string {
-  const names: Readonly<Record<string, string>> = { llama: 'Llama', mistral: 'Mistral', qwen2: 'Qwen2' };
+  const names: Readonly<Record<string, string>> = {
+    llama: 'Llama', mistral: 'Mistral', qwen2: 'Qwen2', qwen3: 'Qwen3', phi3: 'Phi-3', gemma2: 'Gemma 2', gemma3: 'Gemma 3',
+    olmo: 'OLMo', olmo2: 'OLMo 2', gpt2: 'GPT-2', 'gpt-neox': 'GPT-NeoX',
+  };
   return names[family] ?? family;
 }
 

@@ -57,6 +57,22 @@ describe('What is no model is refused in words:', () => {
       expect(error.hint).toContain('.safetensors');
     }));
 
+  it.each<{ name: string; family: string; settings: Record<string, unknown>; words: RegExp }>([
+    { name: 'values that are limited', family: 'olmo', settings: { clip_qkv: 8 }, words: /clip_qkv 8/ },
+    { name: 'a context stretched by longrope', family: 'phi3', settings: { rope_scaling: { type: 'longrope', short_factor: [], long_factor: [] } }, words: /longrope/ },
+    { name: 'scores scaled by the layer', family: 'gpt2', settings: { scale_attn_by_inverse_layer_idx: true }, words: /scale_attn_by_inverse_layer_idx true/ },
+    { name: 'an activation that is not known', family: 'gpt2', settings: { activation_function: 'relu' }, words: /activation_function as "relu"/ },
+    { name: 'layers that are no attention', family: 'gemma3', settings: { sliding_window: 8, layer_types: ['sliding_attention', 'linear_attention'] }, words: /linear_attention/ },
+    { name: 'pictures beside text', family: 'gemma3', settings: { architectures: ['Gemma3ForConditionalGeneration'] }, words: /Gemma3ForConditionalGeneration/ },
+  ])('mathematics that is not implemented: $name', ({ family, settings, words }) =>
+    withTemporaryFolder(async (folder) => {
+      const even = { heads: 4, kvHeads: 4, ffn: 24 };
+      await writeTinyFolder(folder, { family, layers: [even, even], biases: family === 'gpt2' ? ['q', 'k', 'v', 'o', 'up', 'down'] : [] }, { settings });
+      const error = await refusal(folder);
+      expect(error).toBeInstanceOf(UnsupportedError);
+      expect(error.message).toMatch(words);
+    }));
+
   it('an architecture that is not known, by name', () =>
     withTemporaryFolder(async (folder) => {
       await writeTinyFolder(folder, {}, { settings: { architectures: ['FalconForCausalLM'] } });

@@ -44,6 +44,13 @@ export async function readGgufConfig(file: GgufFile, problems: Problems): Promis
   if (typeof experts === 'number' && experts > 0) {
     problems.error('unsupported-experts', `The model is a mixture of ${experts} experts, which this program does not read.`);
   }
+  const clamp = settings.raw('attention.clamp_kqv');
+  if (typeof clamp === 'number' && clamp > 0) {
+    problems.error('unsupported-setting', `The model limits queries, keys and values to ${clamp}, which this program does not compute.`);
+  }
+  if ([...file.tensors.keys()].some((name) => name.startsWith('rope_factors_'))) {
+    problems.error('unsupported-rotary', 'The model stretches its context by the rule longrope, which is not implemented.');
+  }
   const headDim = readHeadDim(settings, hidden, heads[0] ?? 1);
   const embedding = file.tensors.get(globalName(family.gguf.names, 'embedding'));
   const tokens = metadata.get('tokenizer.ggml.tokens');
@@ -99,7 +106,8 @@ function readGgufDesign(
   const rotated = design.learnedPositions ? 0 : settings.whole('rope.dimension_count', headDim, headDim);
   if (rotated % 2 !== 0) settings.refuse('rope.dimension_count', 'an even number', rotated);
   const window = pattern === null || settings.raw('attention.sliding_window') === null ? null : settings.whole('attention.sliding_window');
-  const isWindowed = window !== null && window < settings.whole('context_length');
+  // Where layers with a window turn by a base of their own, they must be known even if the window hides nothing.
+  const isWindowed = window !== null && (gguf.localTheta !== null || window < settings.whole('context_length'));
   return {
     ...design,
     rotaryWidth: rotated === headDim ? 'head' : rotated,

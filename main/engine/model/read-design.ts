@@ -14,6 +14,9 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
 /** The name of an activation in config.json that transformers knows in all its versions. */
 export const ACTIVATION_NAMES: Readonly<Record<Activation, string>> = { silu: 'silu', gelu: 'gelu', geluTanh: 'gelu_pytorch_tanh' };
 
+/** Kinds of layers by how they look back. */
+const LAYER_TYPES: readonly string[] = ['full_attention', 'sliding_attention'];
+
 /** The design of a model; everything wrong goes to the problems behind `settings`. */
 export function readDesign(
   family: Family,
@@ -64,8 +67,12 @@ function readWindows(family: Family, settings: Settings, { count, maxPositions }
   const isOn = !knows('use_sliding_window') || settings.flag('use_sliding_window', false);
   if (!isOn || settings.raw('sliding_window') === null) return [];
   const window = settings.whole('sliding_window');
-  if (window >= maxPositions) return [];
+  // Where layers with a window turn by a base of their own, they must be known even if the window hides nothing.
+  if (window >= maxPositions && !knows('rope_local_base_freq')) return [];
   const types: unknown = settings.raw('layer_types');
+  if (Array.isArray(types) && !(types.length === count && types.every((type) => LAYER_TYPES.includes(String(type))))) {
+    settings.unsupported('layer_types', 'unsupported-layers', LAYER_TYPES, types);
+  }
   const pattern = knows('sliding_window_pattern') ? settings.whole('sliding_window_pattern', 1) : null;
   const firstWith = knows('max_window_layers') ? settings.raw('max_window_layers') : 0;
   return Array.from({ length: count }, (_, layer) => {
