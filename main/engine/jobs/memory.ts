@@ -84,7 +84,7 @@ export function estimateTraining(config: ModelConfig, shape: TrainingShape): Tra
     adapter: sum('gradients') + 3 * sum('factors'),
     sessions: POOL_SLACK * (most('forward') + most('backward') + headPeak(config, rows)),
     // The head's gradient and the two that alternate below it; what one step leaves is collected during the next.
-    shared: 4 * hidden + FLOAT * length * length * (documents ? batch : 1) + (dropout ? FLOAT * dropoutPoolLength(config, rows) : 0),
+    shared: 4 * hidden + masks(config) * FLOAT * length * length * (documents ? batch : 1) + (dropout ? FLOAT * dropoutPoolLength(config, rows) : 0),
   };
 }
 
@@ -101,7 +101,7 @@ export function estimateForward(config: ModelConfig, { batch, length, streamed =
     activations: 4 * hidden,
     adapter: 0,
     sessions: POOL_SLACK * (block + headPeak(config, rows, 'losses')),
-    shared: FLOAT * length * length,
+    shared: masks(config) * FLOAT * length * length,
   };
 }
 
@@ -115,6 +115,11 @@ export function weightBytes(config: ModelConfig, streamed: boolean): number {
 /** Their sum. */
 export function totalBytes(memory: TrainingMemory): number {
   return memory.base + memory.weights + memory.activations + memory.adapter + memory.sessions + memory.shared;
+}
+
+/** Masks that exist at once: the causal one, and one for each length of window. */
+function masks({ design }: ModelConfig): number {
+  return new Set([0, ...design.windows]).size;
 }
 
 function headPeak(config: ModelConfig, rows: number, kind: 'training' | 'losses' = 'training'): number {

@@ -55,7 +55,7 @@ export function readHuggingfaceConfig(
   const layers = joinLayers(
     heads,
     settings.perLayer('num_key_value_heads', count, heads),
-    settings.perLayer('intermediate_size', count, wideFeedForward(family, hidden, count)),
+    settings.perLayer('intermediate_size', count, usualFeedForward(family, hidden, count)),
   );
   for (const layer of unevenLayers(layers)) {
     const shape = layers[layer];
@@ -141,9 +141,9 @@ function refuseOtherMathematics(family: Family, settings: Settings, problems: Pr
   }
 }
 
-/** GPT-2's feed-forward is four times as wide as the stream where config.json does not state its width. */
-function wideFeedForward(family: Family, hidden: number, count: number): readonly number[] | undefined {
-  return family.huggingface.settings['intermediate_size'] === undefined ? undefined : Array.from({ length: count }, () => 4 * hidden);
+/** Widths of feed-forward where config.json need not state them. */
+function usualFeedForward({ huggingface: { feedForwardFactor } }: Family, hidden: number, count: number): readonly number[] | undefined {
+  return feedForwardFactor === undefined ? undefined : Array.from({ length: count }, () => feedForwardFactor * hidden);
 }
 
 /** The rotary rules of a model: `rope_parameters`, in newer files by kind of layer, or `rope_scaling` with `rope_theta`. */

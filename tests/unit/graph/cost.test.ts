@@ -41,11 +41,13 @@ describe('the arithmetic of a node', () => {
     expect(flopsOf([['N', 'C']], (b, x = nothing()) => b.softmax(x))).toBe(5 * 40);
     expect(flopsOf([['N', 'C']], (b, x = nothing()) => b.apply('Silu', [x]))).toBe(2 * 40);
     expect(flopsOf([['N', 'C'], ['C']], (b, x = nothing(), s = nothing()) => b.apply('RmsNorm', [x, s], { epsilon: 1e-5 }))).toBe(4 * 40 + 4 * 10);
+    expect(flopsOf([['N', 'C']], (b, x = nothing()) => b.apply('LayerNorm', [x], { epsilon: 1e-5 }))).toBe(7 * 40 + 5 * 10);
+    expect(flopsOf([['N', 'C']], (b, x = nothing()) => b.apply('Gelu', [x], { tanh: 1 }))).toBe(8 * 40);
   });
 
   it('is nothing where numbers are only moved', () => {
     const free = opNames.filter((op) => opRule(op).cost === undefined);
-    expect(free.sort()).toEqual(['Concat', 'Expand', 'GatherElements', 'Pad', 'Reshape', 'ScatterElements', 'Slice', 'Transpose']);
+    expect(free.sort()).toEqual(['Cast', 'Concat', 'Expand', 'GatherElements', 'Pad', 'Reshape', 'ScatterElements', 'Slice', 'Transpose']);
   });
 });
 

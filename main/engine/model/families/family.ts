@@ -56,6 +56,8 @@ export interface Family {
      * (windows, caps, shares of the rotated width) is read, and written, where it stands here; null means "not unless stated".
      */
     readonly defaults: Readonly<Record<string, unknown>>;
+    /** How many times as wide as the stream feed-forward is where config.json does not state its width; absent where it must. */
+    readonly feedForwardFactor?: number;
     /** Linears that always have a bias. */
     readonly fixedBiases: readonly LinearRole[];
     /** Linears that have a bias when a setting is true, by the setting's name. */

@@ -49,6 +49,7 @@ export const gpt2: Family = {
       tie_word_embeddings: true, max_position_embeddings: 1024, rms_norm_eps: 1e-5, hidden_act: 'gelu_new',
       scale_attn_weights: true, scale_attn_by_inverse_layer_idx: false,
     },
+    feedForwardFactor: 4,
     fixedBiases: ['q', 'k', 'v', 'o', 'up', 'down'],
     optionalBiases: {},
     headsMustDivideHidden: true,
