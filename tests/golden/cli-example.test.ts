@@ -102,5 +102,5 @@ describe('compress', () => {
     expect(again.status).toBe(0);
     const weights = (out: string): Promise<Buffer> => readFile(join(folder, out, 'model', 'model.safetensors'));
     expect((await weights('again')).equals(await weights('first'))).toBe(true);
-  });
+  }, 180_000);
 });

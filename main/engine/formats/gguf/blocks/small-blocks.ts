@@ -34,7 +34,17 @@ function smallBlocks({ bits, hasMinimum }: SmallForm): WrittenBlocks {
         const scale = float16Value(view.getUint16(block, true));
         // Adding -0 changes nothing, not even the sign of zero.
         const minimum = hasMinimum ? float16Value(view.getUint16(block + 2, true)) : -0;
-        const high = bits === 5 ? view.getUint32(block + highAt, true) : 0;
+        if (bits === 4) {
+          // Apart from five bits: without their shifts it takes about half the time.
+          for (let index = 0; index < HALF; index++) {
+            const pair = bytes[block + lowAt + index] as number;
+            target[out + index] = scale * ((pair & 15) - middle) + minimum;
+            target[out + HALF + index] = scale * ((pair >> 4) - middle) + minimum;
+          }
+          out += ELEMENTS;
+          continue;
+        }
+        const high = view.getUint32(block + highAt, true);
         for (let index = 0; index < HALF; index++) {
           const pair = bytes[block + lowAt + index] as number;
           const low = (pair & 15) | (((high >>> index) & 1) << 4);
