@@ -8,6 +8,7 @@ import { generateCommand } from './commands/generate';
 import { inspect } from './commands/inspect';
 import { perplexity } from './commands/perplexity';
 import { runs } from './commands/runs';
+import { tasks } from './commands/tasks';
 import { verify } from './commands/verify';
 
-export const commands: readonly Command[] = [example, inspect, compress, perplexity, generateCommand, exportCommand, verify, runs, bench];
+export const commands: readonly Command[] = [example, inspect, compress, perplexity, tasks, generateCommand, exportCommand, verify, runs, bench];

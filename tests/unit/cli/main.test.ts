@@ -45,7 +45,7 @@ describe('help', () => {
     const { status, stdout } = await shear(['--help']);
     expect(status).toBe(0);
     const names = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map((match) => match[1] ?? '');
-    expect(names).toEqual(['example', 'inspect', 'compress', 'perplexity', 'generate', 'export', 'verify', 'runs', 'bench']);
+    expect(names).toEqual(['example', 'inspect', 'compress', 'perplexity', 'tasks', 'generate', 'export', 'verify', 'runs', 'bench']);
     for (const name of names) {
       const help = await shear([name, '--help']);
       expect(help.status).toBe(0);
@@ -62,6 +62,8 @@ describe('wrong usage', () => {
     [['inspect', 'a', 'b'], 'one argument too many'],
     [['compress', 'a', '--out', 'b', '--ratio', 'much'], '--ratio needs a number'],
     [['perplexity', 'a'], 'Give either --text or --ids'],
+    [['tasks', 'a'], '--task is missing'],
+    [['tasks', 'a', '--task', 'piqa'], '--task needs NAME=FILE'],
     [['generate', 'a'], '--prompt is missing'],
     [['export', 'a', '--out', 'b'], '--format is missing'],
     [['bench'], '"bench" needs one of step, forward, generate'],
@@ -180,6 +182,23 @@ describe('a model', () => {
     expect(verified.stdout).not.toMatch(/logit|rounding/i);
     const again = await shear(['export', exampleModel(), '--format', 'gguf', '--out', 'tiny.gguf']);
     expect(again.status).toBe(2);
+  });
+});
+
+describe('tasks', () => {
+  it('tells accuracy, standard error and items of each, and leaves boolq out of the mean', async () => {
+    const rows = (count: number): string => Array.from({ length: count }, () => JSON.stringify({ query: 'Tom', choices: ['was sad.', 'xqz'], gold: 0 })).join('\n');
+    await writeFile(join(folder, 'rows.jsonl'), rows(3));
+    const argv = ['tasks', exampleModel(), '--task', 'mine=rows.jsonl', '--task', 'boolq=rows.jsonl', '--limit', '2'];
+    const { status, stdout } = await shear([...argv, '--json']);
+    expect(status).toBe(0);
+    const told = onlyObject(stdout);
+    expect(told).toMatchObject({ mean: 1, tasks: [{ name: 'mine', accuracy: 1, standardError: 0, items: 2 }, { name: 'boolq', items: 2 }] });
+    expect((await shear(argv)).stdout).toMatch(/mine +100\.0% +± 0\.0% +2\n/);
+    await writeFile(join(folder, 'rows.jsonl'), `${rows(1)}\n{"query":"Tom"}`);
+    const bad = await shear(argv);
+    expect(bad.status).toBe(3);
+    expect(bad.stderr).toContain('Row 2 of rows.jsonl has no field "choices"');
   });
 });
 
