@@ -1,5 +1,6 @@
 /** All commands, in the order of the help. */
 import type { Command } from './command';
+import { analyze } from './commands/analyze';
 import { bench } from './commands/bench';
 import { compress } from './commands/compress';
 import { example } from './commands/example';
@@ -11,4 +12,4 @@ import { runs } from './commands/runs';
 import { tasks } from './commands/tasks';
 import { verify } from './commands/verify';
 
-export const commands: readonly Command[] = [example, inspect, compress, perplexity, tasks, generateCommand, exportCommand, verify, runs, bench];
+export const commands: readonly Command[] = [example, inspect, compress, perplexity, tasks, analyze, generateCommand, exportCommand, verify, runs, bench];

@@ -89,8 +89,9 @@ function exportsFromArguments(args: Arguments): ExportTarget[] | undefined {
   return [...new Set(formats.length === 0 ? (['safetensors'] as const) : formats)].map((format) => exportTarget(format, dtype));
 }
 
-async function sourcesFromArguments(args: Arguments): Promise<SourceInput[] | undefined> {
-  const texts = await Promise.all(args.list('data').map((text) => textSource(text, args)));
+/** The texts of an option and the files of ids as sources with names that differ; undefined where none are given. */
+export async function sourcesFromArguments(args: Arguments, option: 'data' | 'text' = 'data'): Promise<SourceInput[] | undefined> {
+  const texts = await Promise.all(args.list(option).map((text) => textSource(text, args)));
   const sources = [...texts, ...args.list('ids').map((text) => idsSource(text, args))];
   if (sources.length === 0) return undefined;
   return sources.map((source, index) => ({ ...source, name: uniqueName(source.name, sources.slice(0, index).map((other) => other.name)) }));

@@ -45,7 +45,7 @@ describe('help', () => {
     const { status, stdout } = await shear(['--help']);
     expect(status).toBe(0);
     const names = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map((match) => match[1] ?? '');
-    expect(names).toEqual(['example', 'inspect', 'compress', 'perplexity', 'tasks', 'generate', 'export', 'verify', 'runs', 'bench']);
+    expect(names).toEqual(['example', 'inspect', 'compress', 'perplexity', 'tasks', 'analyze', 'generate', 'export', 'verify', 'runs', 'bench']);
     for (const name of names) {
       const help = await shear([name, '--help']);
       expect(help.status).toBe(0);
@@ -64,6 +64,7 @@ describe('wrong usage', () => {
     [['perplexity', 'a'], 'Give either --text or --ids'],
     [['tasks', 'a'], '--task is missing'],
     [['tasks', 'a', '--task', 'piqa'], '--task needs NAME=FILE'],
+    [['analyze', 'a'], 'Give --text or --ids'],
     [['generate', 'a'], '--prompt is missing'],
     [['export', 'a', '--out', 'b'], '--format is missing'],
     [['bench'], '"bench" needs one of step, forward, generate'],
@@ -199,6 +200,26 @@ describe('tasks', () => {
     const bad = await shear(argv);
     expect(bad.status).toBe(3);
     expect(bad.stderr).toContain('Row 2 of rows.jsonl has no field "choices"');
+  });
+});
+
+describe('analyze', () => {
+  it('prints the groups of every layer, one object with --json, and writes no table over a file', async () => {
+    await writeFile(join(folder, 'text.txt'), 'Tom ran to the park and played with his friends. '.repeat(100));
+    const argv = ['analyze', exampleModel(), '--text', 'text.txt', '--tokens', '64'];
+    const { status, stdout } = await shear([...argv, '--csv', 'map.csv', '--json']);
+    expect(status).toBe(0);
+    const told = onlyObject(stdout);
+    expect(told['groups']).toHaveLength(10);
+    expect(told['groups']).toContainEqual(expect.objectContaining({ layer: 4, part: 'mlp', parameters: 33024, deviation: { text: expect.any(Number) as unknown }, locked: expect.any(Boolean) as unknown }));
+    expect(told['rankCorrelation']).toMatchObject({ all: expect.any(Number) as unknown });
+    expect(await readFile(join(folder, 'map.csv'), 'utf8')).toContain('deviation: text');
+    const again = await shear([...argv, '--csv', 'map.csv']);
+    expect(again.status).toBe(2);
+    expect(again.stderr).toContain('exists already');
+    const words = await shear(argv);
+    expect(words.stdout).toMatch(/^Layer {2}Part +Parameters +text +Mean +Estimate\n1 +attention +12,288/);
+    expect(words.stdout).toMatch(/Rank correlation of the estimate with what was measured: -?[01]\.\d\d/);
   });
 });
 

@@ -18,8 +18,11 @@ import { chooseTrainingWay, type TrainingWay } from '../training-way';
 import { BLOCKS_FILE, blocksSchema, type BlockSource, type Measure } from './stage-files';
 import { openStageModel, removeStageModel, saveStageModel, type StageModel } from './stage-model';
 
+/** What opening a recipe's model takes. */
+export type ModelContext = Pick<RunContext, 'recipe' | 'signal' | 'memoryLimitBytes'>;
+
 /** Runs work with the recipe's model open. */
-export async function withCheckpoint<Result>(context: RunContext, work: (checkpoint: Checkpoint) => Promise<Result>): Promise<Result> {
+export async function withCheckpoint<Result>(context: Pick<ModelContext, 'recipe'>, work: (checkpoint: Checkpoint) => Promise<Result>): Promise<Result> {
   const checkpoint = await openCheckpoint(context.recipe.model);
   try {
     return await work(checkpoint);
@@ -35,7 +38,7 @@ export interface ReadyModel {
 }
 
 /** Runs work with the recipe's model: in memory, or with layers read from its files where memory is too short for that. */
-export function withFullModel<Result>(context: RunContext, work: (ready: ReadyModel) => Promise<Result>): Promise<Result> {
+export function withFullModel<Result>(context: ModelContext, work: (ready: ReadyModel) => Promise<Result>): Promise<Result> {
   return withCheckpoint(context, async (checkpoint) => work(await makeReady(context, checkpoint)));
 }
 
@@ -68,11 +71,11 @@ export async function withStageModel<Result>(
   }
 }
 
-async function makeReady(context: RunContext, view: ModelView, way = wayFor(context, view.config)): Promise<ReadyModel> {
+async function makeReady(context: ModelContext, view: ModelView, way = wayFor(context, view.config)): Promise<ReadyModel> {
   return { way, model: way.streamed ? await streamModel(view) : await loadModel(view, { signal: context.signal }) };
 }
 
-function wayFor({ recipe, memoryLimitBytes }: RunContext, config: ModelConfig): TrainingWay {
+function wayFor({ recipe, memoryLimitBytes }: Pick<ModelContext, 'recipe' | 'memoryLimitBytes'>, config: ModelConfig): TrainingWay {
   return chooseTrainingWay(config, recipe, reachableMemoryBytes(memoryLimitBytes));
 }
 

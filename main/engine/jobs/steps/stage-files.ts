@@ -35,6 +35,8 @@ export const analysisSchema = v.object({
   gates: v.array(v.object({ attention: v.array(v.number()), mlp: v.array(v.number()) })),
   /** Rise of each source's loss when a node group is pruned alone, in the order of the unit groups. */
   deviations: v.array(v.object({ group: v.number(), deviations: v.array(v.number()) })),
+  /** What gate gradients alone say that the deviation of each group is, in nats a token; absent in older runs. */
+  estimates: v.optional(v.array(v.number()), []),
   /** Mean deviations when each unit of a group is removed alone; null where they were not measured. */
   unitDeviations: v.array(v.nullable(v.array(v.number()))),
   /** Indices of unprunable groups, the most sensitive first. */
