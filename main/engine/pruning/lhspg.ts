@@ -36,6 +36,8 @@ export interface LhspgOptions {
   readonly trainer: TrainerOptions;
   readonly nextBatch: () => readonly ArrayLike<number>[];
   readonly signal: AbortSignal;
+  /** Waited for once after the warm-up, with `model` and `adapter` as they are before anything is removed. */
+  readonly onWarm?: () => Promise<void>;
   /** Told after each step, warm-up included. */
   readonly onStep: (step: { readonly done: number; readonly total: number; readonly loss: number }) => void;
 }
@@ -64,11 +66,13 @@ export async function runLhspg(
   };
 
   for (let step = 0; step < warmupSteps; step++) await train((learningRate * (step + 1)) / warmupSteps);
+  await options.onWarm?.();
 
   const locked = locksThatHold(groups, options.budget, options.locked);
   const clusters = clustersFor(groups, options.budget, locked);
   const removed = groups.map(() => new Set<number>());
   const decidedBy = groups.map((group) => new Array<number>(group.size).fill(0));
+  const removedIn = groups.map((group) => new Array<number | null>(group.size).fill(null));
   const periods = Math.max(1, Math.min(settings.periods, pruningSteps));
   for (let period = 0; period < periods; period++) {
     const scores = await scoreUnits(groups, { model, adapter, gates: options.gates }, settings.criteria, {
@@ -90,6 +94,7 @@ export async function runLhspg(
       }
       for (const { group, unit } of chosen) {
         removed[group]?.add(unit);
+        removedIn[group]?.fill(period, unit, unit + 1);
         const unitGroup = groups[group];
         if (unitGroup !== undefined) redundant.push({ group: unitGroup, unit });
       }
@@ -113,6 +118,7 @@ export async function runLhspg(
       size,
       kept: Array.from({ length: size }, (_, unit) => unit).filter((unit) => removed[index]?.has(unit) !== true),
       scores: decidedBy[index] ?? [],
+      removedIn: removedIn[index] ?? [],
       locked: locked.has(index),
     })),
   };

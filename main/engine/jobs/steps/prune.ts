@@ -2,6 +2,7 @@
 import { createAdapter } from '../../execution/adapter';
 import type { Executor } from '../../execution/executor';
 import { asView, type ExecutableModel } from '../../execution/loaded-model';
+import { mergedView } from '../../execution/merge';
 import { LINEAR_ROLES, type ModelConfig } from '../../model/config';
 import { compensate, compensationBytes } from '../../pruning/compensate';
 import { runLhspg } from '../../pruning/lhspg';
@@ -15,9 +16,9 @@ import { firstTarget } from '../estimate';
 import { planWidths } from '../size';
 import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '../step';
-import { blockLength, createSampler, drawRows, dropoutFor, learningRateFor, measureSources, readSources, stepBudget, withFullModel, withStageModel, withWorkingModel, type ReadyModel } from './shared';
+import { blockLength, createSampler, drawRows, dropoutFor, learningRateFor, measureSources, readSources, stepBudget, withStageModel, withWorkingModel, type ReadyModel } from './shared';
 import { ANALYSIS_FILE, analysisSchema, PLAN_FILE, PRUNED_MEASURE_FILE } from './stage-files';
-import { saveStageModel } from './stage-model';
+import { removeStageModel, saveStageModel } from './stage-model';
 
 /** Memory for what the refit keeps of all its tokens. */
 const COMPENSATION_BYTES = 400e6;
@@ -31,6 +32,7 @@ export const pruneStep: Step = {
     withExecutor(context.threads, async (executor) => {
       const { recipe, folder, signal } = context;
       const sources = await readSources(context);
+      const refits = recipe.method.compensation === 'refit';
       const checkIds = sources[0]?.heldBack[0] ?? [];
       const zeroed = await withWorkingModel(context, async ({ model, way }) => {
         const analysis = await folder.readJson(ANALYSIS_FILE, analysisSchema);
@@ -55,6 +57,7 @@ export const pruneStep: Step = {
           trainer: { ...way, ...dropoutFor(recipe, recipe.seed + 4) },
           nextBatch: () => drawRows(sampler, recipe.training.batch),
           signal,
+          ...(refits && { onWarm: () => saveStageModel(folder, 'adapted', mergedView(asView(model), adapter), signal) }),
           onStep: ({ done, total, loss }) => {
             context.emit({ type: 'loss', stage: 'prune', step: done, loss });
             report({ done: done * 0.8, total });
@@ -68,7 +71,7 @@ export const pruneStep: Step = {
       });
       await withStageModel(context, 'pruned', async (ready) => {
         checkSlice(zeroed, await runOnce(executor, ready.model, checkIds));
-        if (recipe.method.compensation === 'refit') {
+        if (refits) {
           await refit(context, executor, ready, ({ done, total }) => {
             report({ done: 0.8 + (0.1 * done) / total, total: 1 });
           });
@@ -81,7 +84,7 @@ export const pruneStep: Step = {
     }),
 };
 
-/** Lets the smaller model's stream follow the full model's on training blocks, and keeps what came of it. */
+/** Lets the smaller model's stream follow that of the full model after its warm-up on training blocks, and keeps what came of it. */
 async function refit(context: RunContext, executor: Executor, { model, way }: ReadyModel, report: OnProgress): Promise<void> {
   const { recipe, folder, signal, threads } = context;
   const { compensationTokens, compensationRidge: ridge } = recipe.method;
@@ -90,7 +93,16 @@ async function refit(context: RunContext, executor: Executor, { model, way }: Re
   const blocks = sources.reduce((sum, { training }) => sum + training.length, 0);
   const count = Math.min(blocks, Math.max(1, Math.floor(Math.min(compensationTokens, COMPENSATION_BYTES / compensationBytes(model.config)) / length)));
   const windows = drawRows(createSampler(sources, recipe.seed + 4), count);
-  await withFullModel(context, (full) => compensate(executor, full.model, model, { windows, batch: way.microBatch, ridge, threads, signal, onProgress: report }));
+  try {
+    await withStageModel(
+      context,
+      'adapted',
+      (full) => compensate(executor, full.model, model, { windows, batch: way.microBatch, ridge, threads, signal, onProgress: report }),
+      way,
+    );
+  } finally {
+    await removeStageModel(folder, 'adapted');
+  }
   // A model whose layers are in its file was changed there.
   if ('layers' in model) await saveStageModel(folder, 'pruned', asView(model), signal);
 }

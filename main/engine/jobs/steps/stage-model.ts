@@ -12,8 +12,11 @@ import { FormatError } from '../../support/errors';
 import type { Tensor32 } from '../../tensors/handle';
 import type { RunFolder } from '../run-folder';
 
-/** Names of models that stages leave; `working` is one that is changed where it lies, and goes when its stage is done. */
-export type StageModel = 'working' | 'pruned' | 'recovered';
+/**
+ * Names of models that stages leave. Two go when their stage is done: `working` is changed where it lies, `adapted` is the
+ * full model after the warm-up.
+ */
+export type StageModel = 'working' | 'adapted' | 'pruned' | 'recovered';
 
 const ropeSchema = v.object({
   theta: v.number(),
