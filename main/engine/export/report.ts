@@ -108,7 +108,7 @@ function layers(result: RunResult): Markup {
   if (result.layers.length === 0) return html``;
   const kept = result.layers.map((layer, index) => ({ name: `Layer ${index + 1}`, values: [layer.kvHeads / layer.kvHeadsBefore, layer.ffn / layer.ffnBefore] }));
   const summary = 'Share of the attention groups and of the feed-forward channels that each layer keeps.';
-  return html`<h2>What was removed</h2><p>${summary}</p>
+  return html`<h2>What was removed</h2><p>${summary} Beside this report, <code>plan.csv</code> says of every single one whether it stays, and why.</p>
 ${barChart(summary, [{ name: 'Attention kept', tone: 'plain' }, { name: 'Feed-forward kept', tone: 'strong' }], kept, asPercent)}
 <details><summary>Show as a table</summary>${table('Widths of each layer', ['Layer', 'Attention groups', 'Feed-forward channels', 'Protected'], result.layers.map((layer, index) => [
     String(index + 1), `${layer.kvHeads} of ${layer.kvHeadsBefore}`, `${asCount(layer.ffn)} of ${asCount(layer.ffnBefore)}`, layer.locked ? 'yes' : 'no',

@@ -1,13 +1,12 @@
 /** Where a model's knowledge sits, on its own: the analyse stage of a run without the run, and its table as CSV. */
 import { existsSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import type { Recipe, RecipeInput } from '../../../preload/contract/recipe';
-import { csvLines, type Cell } from '../export/csv';
+import { writeCsv, type Cell } from '../export/csv';
 import { layerWeightShape, type ModelConfig } from '../model/config';
 import { openCheckpoint } from '../model/checkpoint';
 import { rankCorrelation } from '../pruning/rank-correlation';
 import { findUnitGroups, type Part, type UnitGroup } from '../pruning/units';
-import { UsageError, toAppError } from '../support/errors';
+import { UsageError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
 import { analyseModel, analysisWindows } from './analysis';
 import { completeRecipe } from './recipe';
@@ -122,14 +121,5 @@ export async function writeAnalysisCsv(file: string, { groups, sources }: Analyz
     group.meanDeviation, group.estimate, group.locked ? 'yes' : 'no',
   ]);
   requireNewFile(file);
-  try {
-    const handle = await open(file, 'wx');
-    try {
-      await handle.writeFile([...csvLines(header, rows)].join(''));
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    throw toAppError(error, file);
-  }
+  await writeCsv(file, header, rows, 'wx');
 }

@@ -3,11 +3,12 @@
  * one step. A run that is killed, cancelled or fails here leaves nothing in the folder that the user chose.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Recipe } from '../../../preload/contract/recipe';
 import type { Exported, RunResult } from '../../../preload/contract/run';
 import { Executor } from '../execution/executor';
+import { writeCsv } from '../export/csv';
 import { renderReport } from '../export/report';
 import { countLinearParameters, countParameters, type ModelConfig } from '../model/config';
 import { openCheckpoint } from '../model/checkpoint';
@@ -17,10 +18,12 @@ import { describeExport } from './describe-export';
 import { firstTarget } from './estimate';
 import { exportModel, targetPath } from './export-model';
 import { modelNameOf, shearedName } from './model-name';
+import { PLAN_COLUMNS, planRows } from './plan-table';
 import { peakMemoryBytes } from './run';
 import { weightBytes } from './size';
 import { EVALUATION_FILE, evaluationSchema, type Evaluation } from './stage-data';
 import type { RunContext, Step } from './step';
+import { ANALYSIS_FILE, analysisSchema, PLAN_FILE, planSchema } from './steps/stage-files';
 import { openStageModel } from './steps/stage-model';
 
 /** The export stage, run after all weights and figures of a run are on disk. */
@@ -50,6 +53,8 @@ export const exportStage: Step = {
 /** Present once everything is ready to appear in the user's folder. */
 const PLACED_FILE = 'placed.json';
 const REPORT_FILE = 'report.html';
+/** Why each unit stays or goes. */
+const PLAN_TABLE_FILE = 'plan.csv';
 
 /** The same error about the folder that the user chose: the temporary one beside it is gone, and none of the user's business. */
 function atFinalPlace(error: unknown, partial: string, out: string): AppError {
@@ -112,12 +117,20 @@ async function fillFolder(context: RunContext, partial: string, report: OnProgre
     const page = renderReport({ modelName: modelNameOf(recipe.model), recipe, result, events: await folder.readEvents(), finishedAt: new Date() });
     await writeFile(join(partial, REPORT_FILE), page);
     await writeFile(folder.path(REPORT_FILE), page);
+    await writePlanTable(context, join(partial, PLAN_TABLE_FILE));
     return result;
   } finally {
     await executor.dispose();
     await model.close();
     await source.close();
   }
+}
+
+async function writePlanTable({ folder, recipe }: RunContext, file: string): Promise<void> {
+  const [plan, analysis] = [await folder.readJson(PLAN_FILE, planSchema), await folder.readJson(ANALYSIS_FILE, analysisSchema)];
+  const sources = recipe.sources.map(({ name }) => name);
+  await writeCsv(file, PLAN_COLUMNS, planRows({ plan, analysis, recipe, sources }));
+  await copyFile(file, folder.path(PLAN_TABLE_FILE));
 }
 
 type Figures = Pick<RunResult, 'removedFraction' | 'before' | 'after'>;

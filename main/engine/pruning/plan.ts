@@ -11,6 +11,8 @@ export interface PlannedGroup {
   readonly kept: readonly number[];
   /** Score of each unit when it was decided; the lower, the sooner removed. */
   readonly scores: readonly number[];
+  /** The period in which each unit went, from 0; null for those that stay. Absent where units did not go by periods. */
+  readonly removedIn?: readonly (number | null)[] | undefined;
   /** True when the knowledge analysis marked the group unprunable. */
   readonly locked: boolean;
 }

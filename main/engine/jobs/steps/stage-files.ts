@@ -53,6 +53,7 @@ export const planSchema = v.object({
       size: v.number(),
       kept: v.array(v.number()),
       scores: v.array(v.number()),
+      removedIn: v.optional(v.array(v.nullable(v.number()))),
       locked: v.boolean(),
     }),
   ),
