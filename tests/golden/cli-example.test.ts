@@ -71,6 +71,12 @@ describe('compress', () => {
     const told = JSON.parse(first.stdout) as Record<string, unknown>;
     expect(Object.keys(told)).toEqual(expect.arrayContaining(['run', 'removedFraction', 'parameters', 'perplexity', 'out', 'seconds', 'peakBytes']));
     expect(told['out']).toBe(join(folder, 'first'));
+    // The example has five layers of 4 key/value groups and 172 channels; the table of the plan explains each.
+    const table = (await readFile(join(folder, 'first', 'plan.csv'), 'utf8')).split('\r\n').slice(1, -1).map((line) => line.split(','));
+    expect(table).toHaveLength(5 * (4 + 172));
+    expect(table.filter(([, part, , kept]) => part === 'mlp' && kept === 'yes')).toHaveLength(5 * 125);
+    expect(table.every((cells) => Number(cells[4]) > 0 && cells.at(-1) !== '')).toBe(true);
+    expect(await readFile(join(folder, 'runs', String(told['run']), 'plan.csv'))).toEqual(await readFile(join(folder, 'first', 'plan.csv')));
     expect((await shear(await quickly('second', '--seed', '3'))).status).toBe(0);
     const hash = async (out: string): Promise<string> => createHash('sha256').update(await readFile(join(folder, out, 'model', 'model.safetensors'))).digest('hex');
     expect(await hash('second')).toBe(await hash('first'));
