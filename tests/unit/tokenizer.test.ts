@@ -74,12 +74,12 @@ describe('a tokenizer from tokenizer.json', () => {
   });
 
   test.each([
-    ['a normalizer', { normalizer: { type: 'Precompiled' } }, 'Precompiled'],
+    ['a normalizer', { normalizer: { type: 'ByteLevelish' } }, 'ByteLevelish'],
     ['a nested normalizer', { normalizer: { type: 'Sequence', normalizers: [{ type: 'constructor' }] } }, 'constructor'],
     ['a pre-tokenizer', { pre_tokenizer: { type: 'UnicodeScripts' } }, 'UnicodeScripts'],
     ['a decoder', { decoder: { type: 'WordPiece' } }, 'WordPiece'],
     ['a post-processor', { post_processor: { type: 'BertProcessing' } }, 'BertProcessing'],
-    ['a model', { model: { type: 'Unigram', vocab: [] } }, 'Unigram'],
+    ['a model', { model: { type: 'WordPiece', vocab: {} } }, 'WordPiece'],
     ['a pattern', { pre_tokenizer: { type: 'Split', pattern: { Regex: '(?<broken' }, behavior: 'Isolated' } }, 'pattern'],
     ['steps after bytes', { pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'ByteLevel' }, { type: 'Digits' }] } }, 'bytes'],
   ])('refuses %s that it does not run, by name', (_what, changes, name) => {
@@ -150,7 +150,7 @@ describe('a tokenizer from a GGUF vocabulary', () => {
 
   test.each([
     ['no vocabulary', { 'tokenizer.ggml.model': undefined }, 'format', 'tokenizer.ggml.model'],
-    ['another kind', { 'tokenizer.ggml.model': 't5' }, 'unsupported', 't5'],
+    ['another kind', { 'tokenizer.ggml.model': 'bert' }, 'unsupported', 'bert'],
     ['an unknown pre-tokenizer', { 'tokenizer.ggml.pre': 'elsewhere' }, 'unsupported', 'elsewhere'],
     ['no merges', { 'tokenizer.ggml.merges': undefined }, 'format', 'tokenizer.ggml.merges'],
     ['types for other tokens', { 'tokenizer.ggml.token_type': [1] }, 'format', 'token_type'],

@@ -8,12 +8,13 @@ import type { GgufEntry, GgufValue } from '../formats/gguf/types';
 import { parseJsonObject } from '../formats/json';
 import { ggufToTokenizerConfig, ggufToTokenizerJson } from '../tokenizer/gguf-to-json';
 import { tokenizerJsonToGguf } from '../tokenizer/json-to-gguf';
+import { sentencePieceToGguf } from '../tokenizer/sentencepiece-tokenizer';
 import type { Checkpoint } from './checkpoint';
 
 const TOKENIZER_PREFIX = 'tokenizer.';
 
 /**
- * The `tokenizer.*` entries for a GGUF file with `rows` embedding rows. Without a tokenizer.json the entries say that
+ * The `tokenizer.*` entries for a GGUF file with `rows` embedding rows. Without tokenizer.json and tokenizer.model the entries say that
  * there is no vocabulary. Throws UnsupportedError for tokenizers that GGUF cannot state.
  */
 export async function ggufTokenizerEntries(
@@ -24,6 +25,8 @@ export async function ggufTokenizerEntries(
     return new Map([...source.metadata.entries].filter(([key]) => key.startsWith(TOKENIZER_PREFIX)));
   }
   const path = source.sideFiles.get('tokenizer.json');
+  const model = source.sideFiles.get('tokenizer.model');
+  if (path === undefined && model !== undefined) return sentencePieceToGguf(await readFile(model), await tokenizerConfigOf(source), rows);
   if (path === undefined) return new Map([['tokenizer.ggml.model', inferEntry('no_vocab')]]);
   const tokenizer = parseJsonObject(await readFile(path), 'tokenizer.json');
   return tokenizerJsonToGguf(tokenizer, await tokenizerConfigOf(source), rows);

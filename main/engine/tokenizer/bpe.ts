@@ -3,17 +3,14 @@
  * done before.
  */
 import { FormatError } from '../support/errors';
+import { fallbackIds } from './byte-fallback';
 import { BYTE_CHARACTERS, toByteCharacters, utf8Bytes } from './byte-level';
 import type { BpeSpec } from './spec';
+import { WordCache } from './word-cache';
+import { cutAtMarks, marksInside } from './word-marks';
 
-/** Words cached at most; about 10 MB. The cache starts anew when full: texts change topic, and counting uses costs more. */
-const MAX_CACHED_WORDS = 65_536;
-/** Longer words hardly ever come again. */
-const MAX_CACHED_CHARACTERS = 64;
 /** Heap keys are rank * 2^31 + position: exact in a double while ranks stay under 2^22. */
 const POSITION_RANGE = 2 ** 31;
-/** SentencePiece's mark for a space. */
-const WORD_MARK = '▁';
 
 /** Encodes words by the merges of a vocabulary. Cost of a word of n symbols: O(n log n). */
 export class BpeEncoder {
@@ -28,7 +25,7 @@ export class BpeEncoder {
   private readonly fuseUnknown: boolean;
   private readonly ignoreMerges: boolean;
   private readonly cutsAtMarks: boolean;
-  private readonly cache = new Map<string, readonly number[]>();
+  private readonly words = new WordCache((word) => this.wholeWord(word) ?? this.mergeSymbols(this.symbolsOf(word)));
 
   /** `byteLevel`: words are UTF-8 bytes in the byte-level alphabet. Raises FormatError for merges of unknown tokens. */
   constructor(spec: BpeSpec, byteLevel: boolean) {
@@ -51,8 +48,7 @@ export class BpeEncoder {
       // The first of equal pairs counts.
       if (!this.ranks.has(key)) this.ranks.set(key, rank);
     });
-    // SentencePiece vocabularies are used on whole texts without cutting. Where no token holds a mark after another
-    // character, no merge can cross that place, so cutting there changes nothing and lets words be cached.
+    // SentencePiece vocabularies are used on whole texts without cutting.
     this.cutsAtMarks =
       !byteLevel &&
       !spec.merges.some(([left, right]) => marksInside(left + right)) &&
@@ -61,17 +57,8 @@ export class BpeEncoder {
 
   /** Appends the ids of a word (a piece that the pre-tokenizer cut). */
   encode(piece: string, ids: number[]): void {
-    if (!this.cutsAtMarks) {
-      this.encodeWord(piece, ids);
-      return;
-    }
-    let start = 0;
-    for (let mark = piece.indexOf(WORD_MARK, 1); mark !== -1; mark = piece.indexOf(WORD_MARK, mark + 1)) {
-      if (piece[mark - 1] === WORD_MARK) continue;
-      this.encodeWord(piece.slice(start, mark), ids);
-      start = mark;
-    }
-    this.encodeWord(start === 0 ? piece : piece.slice(start), ids);
+    if (this.cutsAtMarks) cutAtMarks(piece, (word) => this.words.append(word, ids));
+    else this.words.append(piece, ids);
   }
 
   private idOf(token: string, rank: number): number {
@@ -81,19 +68,6 @@ export class BpeEncoder {
       hint: 'The file may be damaged or cut off. Get the model again from where it came from.',
       details: { token, merge: rank },
     });
-  }
-
-  private encodeWord(word: string, ids: number[]): void {
-    const cached = this.cache.get(word);
-    if (cached !== undefined) {
-      for (const id of cached) ids.push(id);
-      return;
-    }
-    const fresh = this.wholeWord(word) ?? this.mergeSymbols(this.symbolsOf(word));
-    for (const id of fresh) ids.push(id);
-    if (word.length > MAX_CACHED_CHARACTERS) return;
-    if (this.cache.size >= MAX_CACHED_WORDS) this.cache.clear();
-    this.cache.set(word, fresh);
   }
 
   private wholeWord(word: string): readonly number[] | null {
@@ -163,29 +137,6 @@ export class BpeEncoder {
     if (left === -1 || right === -1) return undefined;
     return this.ranks.get(left * this.idRange + (symbols[right] ?? -1));
   }
-}
-
-function marksInside(token: string): boolean {
-  for (let mark = token.indexOf(WORD_MARK, 1); mark !== -1; mark = token.indexOf(WORD_MARK, mark + 1)) {
-    if (token[mark - 1] !== WORD_MARK) return true;
-  }
-  return false;
-}
-
-/** Ids of the 256 tokens `<0x00>` to `<0xFF>`; null unless all are there, for half a character helps nobody. */
-function fallbackIds(vocabulary: ReadonlyMap<string, number>): readonly number[] | null {
-  const ids: number[] = [];
-  for (let byte = 0; byte < 256; byte++) {
-    const id = vocabulary.get(byteToken(byte));
-    if (id === undefined) return null;
-    ids.push(id);
-  }
-  return ids;
-}
-
-/** The name of a byte token, e.g. `<0x0A>`. */
-export function byteToken(byte: number): string {
-  return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
 }
 
 function pushHeap(heap: number[], key: number): void {

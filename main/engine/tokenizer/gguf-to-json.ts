@@ -6,18 +6,27 @@
 import { FormatError, UnsupportedError } from '../support/errors';
 import { describeValue } from './describe-value';
 import { GGUF_PRE_TOKENIZERS, type GgufPreTokenizer } from './gguf-pre-tokenizers';
+import { chatTemplateField, ggufChatTemplates } from './chat-templates';
+import { missing, optionalId, readMerges, readNumbers, readScores, readStrings, type GgufMetadataLike } from './gguf-metadata';
+import { mergesFromScores, uniqueTokens } from './merges-from-scores';
+import { TOKEN_TYPES } from './token-types';
+import { unigramJsonParts, unigramModelOfGguf } from './gguf-unigram';
 
-/** Values of `tokenizer.ggml.token_type`. */
-export const TOKEN_TYPES = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
-
-export type GgufMetadataLike = ReadonlyMap<string, unknown>;
-
-/** Merges are derived by trying every cut of every token: bounded, so that a hostile vocabulary cannot hang it. */
-const MAX_SENTENCEPIECE_CHARACTERS = 2048;
 const MAX_TOKENS = 2 ** 22;
 
-interface Vocabulary {
-  readonly model: 'gpt2' | 'llama';
+/** Values of `tokenizer.ggml.model` that are read: byte-level BPE, SentencePiece's two kinds, and BPE with its merges over text. */
+const KINDS = ['gpt2', 'llama', 't5', 'gemma4'] as const;
+type GgufVocabularyKind = (typeof KINDS)[number];
+/** What ids mean where a file does not say (llama.cpp's defaults). */
+const DEFAULT_IDS: Readonly<Record<GgufVocabularyKind, { readonly bos?: number; readonly eos?: number; readonly unknown?: number }>> = {
+  gpt2: {},
+  llama: { bos: 1, eos: 2, unknown: 0 },
+  t5: { eos: 1, unknown: 2 },
+  gemma4: {},
+};
+
+export interface GgufVocabulary {
+  readonly model: GgufVocabularyKind;
   readonly tokens: readonly string[];
   readonly types: readonly number[];
   readonly bosId: number | null;
@@ -44,7 +53,7 @@ export function ggufToTokenizerJson(metadata: GgufMetadataLike): Record<string, 
       ? [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: type !== TOKEN_TYPES.userDefined }]
       : [];
   });
-  const parts = vocabulary.model === 'gpt2' ? bytePairParts(metadata, vocabulary) : sentencePieceParts(metadata, vocabulary);
+  const parts = PARTS[vocabulary.model](metadata, vocabulary);
   return {
     version: '1.0',
     truncation: null,
@@ -54,16 +63,7 @@ export function ggufToTokenizerJson(metadata: GgufMetadataLike): Record<string, 
     pre_tokenizer: parts.preTokenizer,
     post_processor: vocabulary.addsBos && bosId !== null && bosToken !== undefined ? bosTemplate(bosToken, bosId) : null,
     decoder: parts.decoder,
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: unknownId === null ? null : (tokens[unknownId] ?? null),
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      ...parts.flags,
-      vocab: Object.fromEntries(uniqueTokens(tokens)),
-      merges: parts.merges,
-    },
+    model: parts.model,
   };
 }
 
@@ -71,7 +71,6 @@ export function ggufToTokenizerJson(metadata: GgufMetadataLike): Record<string, 
 export function ggufToTokenizerConfig(metadata: GgufMetadataLike): Record<string, unknown> {
   const { tokens, bosId, eosIds, unknownId, addsBos } = readVocabulary(metadata);
   const tokenOf = (id: number | null | undefined): string | null => (id === null || id === undefined ? null : (tokens[id] ?? null));
-  const template = metadata.get('tokenizer.chat_template');
   const padId = optionalId(metadata, 'tokenizer.ggml.padding_token_id', tokens.length);
   return {
     tokenizer_class: 'PreTrainedTokenizerFast',
@@ -81,16 +80,12 @@ export function ggufToTokenizerConfig(metadata: GgufMetadataLike): Record<string
     eos_token: tokenOf(eosIds[0]),
     unk_token: tokenOf(unknownId),
     pad_token: tokenOf(padId),
-    ...(typeof template === 'string' ? { chat_template: template } : {}),
+    ...chatTemplateField(ggufChatTemplates(metadata)),
   };
 }
 
-/** Ids that end a text: the end-of-text token first, then the end-of-turn token where the file names one. */
-export function ggufEosIds(metadata: GgufMetadataLike): readonly number[] {
-  return readVocabulary(metadata).eosIds;
-}
-
-function readVocabulary(metadata: GgufMetadataLike): Vocabulary {
+/** What all kinds of vocabulary have. Raises FormatError and UnsupportedError. */
+export function readVocabulary(metadata: GgufMetadataLike): GgufVocabulary {
   const model = metadata.get('tokenizer.ggml.model');
   if (model === undefined) {
     throw new FormatError('The GGUF file holds no vocabulary (tokenizer.ggml.model is missing).', {
@@ -98,30 +93,35 @@ function readVocabulary(metadata: GgufMetadataLike): Vocabulary {
       details: { key: 'tokenizer.ggml.model' },
     });
   }
-  if (model !== 'gpt2' && model !== 'llama') {
-    throw new UnsupportedError(`The GGUF file's vocabulary is of the kind "${describeValue(model)}"; this program reads "gpt2" and "llama".`, {
-      details: { feature: 'tokenizer.ggml.model', found: describeValue(model) },
+  const kind = KINDS.find((known) => known === model);
+  if (kind === undefined) {
+    const name = describeValue(model);
+    const what = Object.hasOwn(OTHER_KINDS, name) ? `, ${OTHER_KINDS[name] ?? ''}` : '';
+    throw new UnsupportedError(`The GGUF file's vocabulary is of the kind "${name}"${what}; this program reads ${KINDS.map((known) => `"${known}"`).join(', ')}.`, {
+      details: { feature: 'tokenizer.ggml.model', found: name },
     });
   }
   const tokens = readStrings(metadata, 'tokenizer.ggml.tokens');
   if (tokens === null || tokens.length === 0) throw missing('tokenizer.ggml.tokens');
   if (tokens.length > MAX_TOKENS) throw new FormatError(`tokenizer.ggml.tokens has ${tokens.length} tokens; at most ${MAX_TOKENS} are read.`);
   const types = readNumbers(metadata, 'tokenizer.ggml.token_type', tokens.length) ?? tokens.map(() => TOKEN_TYPES.normal);
-  const pre = model === 'gpt2' ? findPreTokenizer(metadata) : null;
+  const pre = kind === 'gpt2' ? findPreTokenizer(metadata) : null;
   const id = (name: string): number | null => optionalId(metadata, `tokenizer.ggml.${name}_token_id`, tokens.length);
   const addsBos = metadata.get('tokenizer.ggml.add_bos_token');
-  // Llama's SentencePiece vocabularies have these ids where a file leaves them out (llama.cpp's defaults).
-  const otherwise = (fallback: number): number | null => (model === 'llama' && fallback < tokens.length ? fallback : null);
-  const endIds = [id('eos') ?? otherwise(2), id('eot')].filter((end) => end !== null);
+  const otherwise = (name: 'bos' | 'eos' | 'unknown'): number | null => {
+    const fallback = DEFAULT_IDS[kind][name];
+    return fallback !== undefined && fallback < tokens.length ? fallback : null;
+  };
+  const endIds = [id('eos') ?? otherwise('eos'), id('eot')].filter((end) => end !== null);
   return {
-    model,
+    model: kind,
     tokens,
     types,
     pre,
-    bosId: id('bos') ?? otherwise(1),
+    bosId: id('bos') ?? otherwise('bos'),
     eosIds: [...new Set(endIds)],
-    unknownId: model === 'llama' ? (id('unknown') ?? otherwise(0)) : null,
-    addsBos: typeof addsBos === 'boolean' ? addsBos : (pre?.addsBos ?? true),
+    unknownId: kind === 'gpt2' ? null : (id('unknown') ?? otherwise('unknown')),
+    addsBos: typeof addsBos === 'boolean' ? addsBos : (pre?.addsBos ?? kind === 'llama'),
   };
 }
 
@@ -139,71 +139,70 @@ interface Parts {
   readonly normalizer: unknown;
   readonly preTokenizer: unknown;
   readonly decoder: unknown;
-  readonly flags: Readonly<Record<string, boolean>>;
-  readonly merges: readonly unknown[];
+  readonly model: unknown;
 }
 
-function bytePairParts(metadata: GgufMetadataLike, { pre }: Vocabulary): Parts {
-  const merges = readStrings(metadata, 'tokenizer.ggml.merges');
-  if (merges === null) throw missing('tokenizer.ggml.merges');
+/** What kinds that are not read are, for people. */
+const OTHER_KINDS: Readonly<Record<string, string>> = {
+  bert: 'which models of the BERT kind have (WordPiece)',
+  rwkv: 'which RWKV models have',
+  no_vocab: 'so the file holds none',
+};
+
+const PARTS: Readonly<Record<GgufVocabularyKind, (metadata: GgufMetadataLike, vocabulary: GgufVocabulary) => Parts>> = {
+  gpt2: bytePairParts,
+  llama: sentencePieceParts,
+  t5: (metadata, vocabulary) => unigramJsonParts(unigramModelOfGguf(metadata, vocabulary)),
+  gemma4: mergedTextParts,
+};
+
+const MARK_SPACES = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
+const UNMARK_SPACES = [{ type: 'Replace', pattern: { String: '▁' }, content: ' ' }, { type: 'ByteFallback' }, { type: 'Fuse' }];
+
+function bpeModel({ tokens, unknownId }: GgufVocabulary, merges: readonly unknown[], flags: Readonly<Record<string, boolean>>): unknown {
   return {
-    normalizer: null,
-    preTokenizer: pre?.json ?? null,
-    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-    flags: { fuse_unk: false, byte_fallback: false, ignore_merges: pre?.ignoreMerges ?? false },
+    type: 'BPE',
+    dropout: null,
+    unk_token: unknownId === null ? null : (tokens[unknownId] ?? null),
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    ...flags,
+    vocab: Object.fromEntries(uniqueTokens(tokens)),
     merges,
   };
 }
 
-function sentencePieceParts(metadata: GgufMetadataLike, { tokens, types }: Vocabulary): Parts {
-  const scores = readNumbers(metadata, 'tokenizer.ggml.scores', tokens.length);
-  if (scores === null) throw missing('tokenizer.ggml.scores');
-  const prefixes = metadata.get('tokenizer.ggml.add_space_prefix') !== false;
-  const replace = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
-  const decoders = [{ type: 'Replace', pattern: { String: '▁' }, content: ' ' }, { type: 'ByteFallback' }, { type: 'Fuse' }];
+function bytePairParts(metadata: GgufMetadataLike, vocabulary: GgufVocabulary): Parts {
+  const { pre } = vocabulary;
+  const flags = { fuse_unk: false, byte_fallback: false, ignore_merges: pre?.ignoreMerges ?? false };
   return {
-    normalizer: prefixes ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, replace] } : replace,
-    preTokenizer: null,
-    decoder: { type: 'Sequence', decoders: prefixes ? [...decoders, { type: 'Strip', content: ' ', start: 1, stop: 0 }] : decoders },
-    flags: { fuse_unk: true, byte_fallback: true, ignore_merges: false },
-    merges: mergesFromScores(tokens, types, scores),
+    normalizer: null,
+    preTokenizer: pre?.json ?? null,
+    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: bpeModel(vocabulary, readMerges(metadata), flags),
   };
 }
 
-/**
- * Merges of a SentencePiece vocabulary: every pair of tokens that makes a token, best score of the result first;
- * among equals the order of the vocabulary, as Hugging Face's converter has it.
- */
-export function mergesFromScores(tokens: readonly string[], types: readonly number[], scores: readonly number[]): [string, string][] {
-  const ids = new Map(uniqueTokens(tokens));
-  const merges: { readonly pair: [string, string]; readonly score: number }[] = [];
-  tokens.forEach((token, id) => {
-    if (types[id] !== TOKEN_TYPES.normal) return;
-    if (token.length > MAX_SENTENCEPIECE_CHARACTERS) {
-      throw new FormatError(`tokenizer.ggml.tokens[${id}] is ${token.length} characters long; at most ${MAX_SENTENCEPIECE_CHARACTERS} are read.`);
-    }
-    const pairs: { readonly pair: [string, string]; readonly left: number; readonly right: number }[] = [];
-    for (let cut = 1; cut < token.length; cut++) {
-      const pair: [string, string] = [token.slice(0, cut), token.slice(cut)];
-      const left = ids.get(pair[0]);
-      const right = ids.get(pair[1]);
-      if (left !== undefined && right !== undefined) pairs.push({ pair, left, right });
-    }
-    pairs.sort((a, b) => a.left - b.left || a.right - b.right);
-    for (const { pair } of pairs) merges.push({ pair, score: scores[id] ?? 0 });
-  });
-  // Array sorting is stable, which keeps the order of the vocabulary among equal scores.
-  return merges.sort((a, b) => b.score - a.score).map((merge) => merge.pair);
+function sentencePieceParts(metadata: GgufMetadataLike, vocabulary: GgufVocabulary): Parts {
+  const { tokens, types } = vocabulary;
+  const merges = mergesFromScores(tokens, types, readScores(metadata, tokens.length));
+  const prefixes = metadata.get('tokenizer.ggml.add_space_prefix') !== false;
+  return {
+    normalizer: prefixes ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, MARK_SPACES] } : MARK_SPACES,
+    preTokenizer: null,
+    decoder: { type: 'Sequence', decoders: prefixes ? [...UNMARK_SPACES, { type: 'Strip', content: ' ', start: 1, stop: 0 }] : UNMARK_SPACES },
+    model: bpeModel(vocabulary, merges, { fuse_unk: true, byte_fallback: true, ignore_merges: false }),
+  };
 }
 
-/** Tokens with their ids; a text that occurs again (padding rows do) gets a name that no text can produce. */
-function uniqueTokens(tokens: readonly string[]): [string, number][] {
-  const seen = new Set<string>();
-  return tokens.map((token, id): [string, number] => {
-    const name = seen.has(token) ? `<|duplicate ${id} of ${token}|>` : token;
-    seen.add(name);
-    return [name, id];
-  });
+/** Gemma 4: merges are written out, lines are cut apart, and nothing is put in front. */
+function mergedTextParts(metadata: GgufMetadataLike, vocabulary: GgufVocabulary): Parts {
+  return {
+    normalizer: MARK_SPACES,
+    preTokenizer: { type: 'Split', pattern: { Regex: '[^\\n]+|[\\n]+' }, behavior: 'Isolated', invert: false },
+    decoder: { type: 'Sequence', decoders: UNMARK_SPACES },
+    model: bpeModel(vocabulary, readMerges(metadata), { fuse_unk: true, byte_fallback: true, ignore_merges: false }),
+  };
 }
 
 function bosTemplate(token: string, id: number): unknown {
@@ -216,48 +215,4 @@ function bosTemplate(token: string, id: number): unknown {
     pair: [bos, first, { SpecialToken: { id: token, type_id: 1 } }, second],
     special_tokens: { [token]: { id: token, ids: [id], tokens: [token] } },
   };
-}
-
-function missing(key: string): FormatError {
-  return new FormatError(`The GGUF file's vocabulary is incomplete: ${key} is missing or not a list.`, { details: { key } });
-}
-
-function readStrings(metadata: GgufMetadataLike, key: string): string[] | null {
-  const value = metadata.get(key);
-  if (!Array.isArray(value)) return null;
-  return value.map((item: unknown, index) => {
-    if (typeof item === 'string') return item;
-    throw new FormatError(`${key}[${index}] is not a text.`, { details: { key, index } });
-  });
-}
-
-function readNumbers(metadata: GgufMetadataLike, key: string, length: number): number[] | null {
-  const value = metadata.get(key);
-  if (value === undefined) return null;
-  const items: unknown[] | null = Array.isArray(value) ? value : isNumberArray(value) ? Array.from<unknown>(value) : null;
-  if (items === null) throw missing(key);
-  if (items.length !== length) {
-    throw new FormatError(`${key} has ${items.length} entries for ${length} tokens.`, { details: { key, expected: length, found: items.length } });
-  }
-  return items.map((item, index) => {
-    const number = Number(item);
-    if ((typeof item === 'number' || typeof item === 'bigint') && !Number.isNaN(number)) return number;
-    throw new FormatError(`${key}[${index}] is not a number.`, { details: { key, index } });
-  });
-}
-
-function isNumberArray(value: unknown): value is Iterable<unknown> {
-  return ArrayBuffer.isView(value) && !(value instanceof DataView);
-}
-
-function optionalId(metadata: GgufMetadataLike, key: string, count: number): number | null {
-  const value = metadata.get(key);
-  if (value === undefined) return null;
-  const id = Number(value);
-  if ((typeof value === 'number' || typeof value === 'bigint') && Number.isInteger(id) && id >= 0) {
-    // Writers mark "none" by the largest 32-bit number.
-    if (id < count) return id;
-    if (id === 0xffff_ffff) return null;
-  }
-  throw new FormatError(`${key} is ${describeValue(value)}, but the vocabulary has ${count} tokens.`, { details: { key, found: describeValue(value) } });
 }

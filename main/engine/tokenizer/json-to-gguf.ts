@@ -2,23 +2,14 @@
  * Turns a tokenizer.json into the vocabulary of a GGUF file: the keys `tokenizer.*` as llama.cpp reads them. What
  * GGUF cannot say is refused, for the file would load and give other ids.
  */
-import { UnsupportedError } from '../support/errors';
-import { byteToken } from './bpe';
+import { byteToken } from './byte-fallback';
 import { GGUF_PRE_TOKENIZERS, type GgufPreTokenizer } from './gguf-pre-tokenizers';
-import { TOKEN_TYPES } from './gguf-to-json';
-import { parseTokenizerConfig, prefixIdsOf, tokenId } from './json-tokenizer';
+import { parseTokenizerConfig, specialIds, tokenId } from './json-tokenizer';
 import { parseTokenizerJson } from './parse-json';
 import { isByteLevel } from './pipeline';
-import type { PreTokenizerStep, TokenizerSpec } from './spec';
-
-/** One metadata value with the type that it has in the file. */
-export type GgufVocabularyEntry =
-  | { readonly type: 'string'; readonly value: string }
-  | { readonly type: 'bool'; readonly value: boolean }
-  | { readonly type: 'uint32'; readonly value: number }
-  | { readonly type: 'array'; readonly elementType: 'string'; readonly value: readonly string[] }
-  | { readonly type: 'array'; readonly elementType: 'float32'; readonly value: Float32Array }
-  | { readonly type: 'array'; readonly elementType: 'int32'; readonly value: Int32Array };
+import type { BpeSpec, NormalizerStep, PreTokenizerStep, TokenizerSpec } from './spec';
+import { TOKEN_TYPES } from './token-types';
+import { unsupportedInGguf, vocabularyEntries, type GgufVocabularyEntry } from './vocabulary-entries';
 
 /**
  * Metadata entries of a tokenizer, in the order in which they are written. `rows` is the number of rows of the
@@ -28,45 +19,42 @@ export type GgufVocabularyEntry =
 export function tokenizerJsonToGguf(tokenizerJson: unknown, tokenizerConfig: unknown, rows = 0): Map<string, GgufVocabularyEntry> {
   const spec = parseTokenizerJson(tokenizerJson);
   const config = parseTokenizerConfig(tokenizerConfig);
-  const kind = isByteLevel(spec) ? bytePairKind(spec) : sentencePieceKind(spec);
+  if (spec.model.type !== 'bpe') throw unsupportedInGguf('a Unigram tokenizer that comes as tokenizer.json', 'Unigram');
+  const kind = isByteLevel(spec) ? bytePairKind(spec, spec.model) : sentencePieceKind(spec, spec.model);
   const { tokens, types } = tokenTable(spec, rows);
-  const prefixIds = prefixIdsOf(spec, config);
-  const entries = new Map<string, GgufVocabularyEntry>();
-  const put = (key: string, entry: GgufVocabularyEntry): void => void entries.set(`tokenizer.${key}`, entry);
-  const putId = (key: string, id: number | null): void => {
-    if (id !== null) put(`ggml.${key}_token_id`, { type: 'uint32', value: id });
-  };
-  put('ggml.model', { type: 'string', value: kind.model });
-  put('ggml.pre', { type: 'string', value: kind.pre });
-  put('ggml.tokens', { type: 'array', elementType: 'string', value: tokens });
-  if (kind.model === 'llama') put('ggml.scores', { type: 'array', elementType: 'float32', value: scoresFromMerges(spec, tokens.length) });
-  put('ggml.token_type', { type: 'array', elementType: 'int32', value: types });
-  if (kind.model === 'gpt2') put('ggml.merges', { type: 'array', elementType: 'string', value: writtenMerges(spec) });
-  putId('bos', tokenId(spec, config.bosToken) ?? prefixIds[0] ?? null);
-  putId('eos', tokenId(spec, config.eosToken));
-  putId('unknown', tokenId(spec, spec.model.unknownToken));
-  put('ggml.add_bos_token', { type: 'bool', value: prefixIds.length > 0 });
-  put('ggml.add_space_prefix', { type: 'bool', value: kind.prefixesSpace });
-  if (config.chatTemplate !== null) put('chat_template', { type: 'string', value: config.chatTemplate });
-  return entries;
+  return vocabularyEntries({
+    model: kind.model,
+    pre: kind.pre,
+    tokens,
+    types,
+    scores: kind.model === 'llama' ? scoresFromMerges(kind.merges, spec.model.vocabulary, tokens.length) : null,
+    merges: kind.model === 'gpt2' ? writtenMerges(kind.merges) : null,
+    charsmap: null,
+    addsSpaceBefore: kind.prefixesSpace,
+    removesExtraSpaces: null,
+    ...specialIds(spec, config),
+  });
 }
+
+type Merges = BpeSpec['merges'];
 
 interface Kind {
   readonly model: 'gpt2' | 'llama';
   readonly pre: string;
   readonly prefixesSpace: boolean;
+  readonly merges: Merges;
 }
 
-function bytePairKind(spec: TokenizerSpec): Kind {
+function bytePairKind(spec: TokenizerSpec, { ignoreMerges, merges }: BpeSpec): Kind {
   const wanted = signature(spec.preTokenizer);
   const same = GGUF_PRE_TOKENIZERS.filter((entry) => signature(stepsOf(entry)) === wanted);
   // Names that differ only in whether whole words are looked up first: the tokenizer's own way, if there is one.
-  const found = same.find((entry) => entry.ignoreMerges === spec.model.ignoreMerges) ?? same[0];
+  const found = same.find((entry) => entry.ignoreMerges === ignoreMerges) ?? same[0];
   // llama.cpp leaves Unicode forms out, as its own converter does; it has no way to say anything else.
   const normalizer = spec.normalizer.find((step) => step.type !== 'unicode');
-  if (found === undefined) throw unsupported('the way this tokenizer cuts text into words', 'pre_tokenizer');
-  if (normalizer !== undefined) throw unsupported(`this tokenizer's normalizer "${normalizer.type}"`, 'normalizer');
-  return { model: 'gpt2', pre: found.names[0] ?? 'default', prefixesSpace: false };
+  if (found === undefined) throw unsupportedInGguf('the way this tokenizer cuts text into words', 'pre_tokenizer');
+  if (normalizer !== undefined) throw unsupportedInGguf(`this tokenizer's normalizer "${normalizer.type}"`, 'normalizer');
+  return { model: 'gpt2', pre: found.names[0] ?? 'default', prefixesSpace: false, merges };
 }
 
 function stepsOf(entry: GgufPreTokenizer): readonly PreTokenizerStep[] {
@@ -92,7 +80,7 @@ function expandContractions(source: string): string {
 }
 
 /** Recognises Llama's SentencePiece form: spaces become marks, one perhaps in front, by a normalizer or a metaspace. */
-function sentencePieceKind(spec: TokenizerSpec): Kind {
+function sentencePieceKind(spec: TokenizerSpec, { byteFallback, merges }: BpeSpec): Kind {
   const steps = [...spec.normalizer, ...spec.preTokenizer];
   let prefixesSpace = false;
   let replacesSpaces = false;
@@ -102,17 +90,15 @@ function sentencePieceKind(spec: TokenizerSpec): Kind {
     else if (step.type === 'metaspace' && step.mark === '▁' && !step.split) {
       replacesSpaces = true;
       prefixesSpace ||= step.scheme !== 'never';
-    } else throw unsupported(`this tokenizer's step "${step.type}"`, step.type);
+    } else if (!(replacesSpaces && isCutAtSpaces(step))) throw unsupportedInGguf(`this tokenizer's step "${step.type}"`, step.type);
   }
-  if (!replacesSpaces || !spec.model.byteFallback) throw unsupported('this kind of tokenizer', 'model');
-  return { model: 'llama', pre: 'default', prefixesSpace };
+  if (!replacesSpaces || !byteFallback) throw unsupportedInGguf('this kind of tokenizer', 'model');
+  return { model: 'llama', pre: 'default', prefixesSpace, merges };
 }
 
-function unsupported(what: string, found: string): UnsupportedError {
-  return new UnsupportedError(`A GGUF file cannot express ${what}.`, {
-    hint: 'Export the model as a Hugging Face folder (safetensors) instead.',
-    details: { feature: 'GGUF vocabulary', found },
-  });
+/** Gemma's tokenizers cut at spaces after having replaced them all, which does nothing. */
+function isCutAtSpaces(step: NormalizerStep | PreTokenizerStep): boolean {
+  return step.type === 'split' && step.pattern.kind === 'literal' && step.pattern.text === ' ';
 }
 
 function tokenTable(spec: TokenizerSpec, rows: number): { readonly tokens: string[]; readonly types: Int32Array } {
@@ -139,12 +125,12 @@ function tokenTable(spec: TokenizerSpec, rows: number): { readonly tokens: strin
 }
 
 /** llama.cpp merges SentencePiece tokens by score; the rank of the first merge that makes a token orders them alike. */
-function scoresFromMerges(spec: TokenizerSpec, count: number): Float32Array {
+function scoresFromMerges(merges: Merges, vocabulary: ReadonlyMap<string, number>, count: number): Float32Array {
   // Tokens that no merge makes must never win over one that a merge makes.
-  const scores = new Float32Array(count).fill(-spec.model.merges.length - 1);
+  const scores = new Float32Array(count).fill(-merges.length - 1);
   const made = new Set<number>();
-  spec.model.merges.forEach(([left, right], rank) => {
-    const id = spec.model.vocabulary.get(left + right);
+  merges.forEach(([left, right], rank) => {
+    const id = vocabulary.get(left + right);
     if (id === undefined || made.has(id)) return;
     made.add(id);
     scores[id] = -rank;
@@ -152,9 +138,9 @@ function scoresFromMerges(spec: TokenizerSpec, count: number): Float32Array {
   return scores;
 }
 
-function writtenMerges(spec: TokenizerSpec): string[] {
-  return spec.model.merges.map(([left, right]) => {
-    if (left.includes(' ') || right.includes(' ')) throw unsupported('merges of tokens that contain spaces', 'merges');
+function writtenMerges(merges: Merges): string[] {
+  return merges.map(([left, right]) => {
+    if (left.includes(' ') || right.includes(' ')) throw unsupportedInGguf('merges of tokens that contain spaces', 'merges');
     return `${left} ${right}`;
   });
 }

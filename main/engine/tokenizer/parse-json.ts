@@ -4,12 +4,12 @@
  */
 import * as v from 'valibot';
 import { FormatError, UnsupportedError } from '../support/errors';
-import { describeValue } from './describe-value';
+import { flag, id, parseAs, text } from './json-fields';
+import { parseModel } from './parse-model';
 import {
   PREPEND_SCHEMES,
   SPLIT_BEHAVIORS,
   type AddedToken,
-  type BpeSpec,
   type DecoderStep,
   type NormalizerStep,
   type PatternSpec,
@@ -19,16 +19,8 @@ import {
   type UnicodeForm,
 } from './spec';
 
-/** The largest known vocabularies have 262,144 tokens; ids are used as sizes of tables. */
-const MAX_ID = 2 ** 22 - 1;
-const MAX_MERGES = 2 ** 22;
-const MAX_TOKEN_CHARACTERS = 65_536;
 /** Sequences may contain sequences; no real file goes deeper than two. */
 const MAX_NESTING = 8;
-
-const id = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(MAX_ID));
-const text = v.pipe(v.string(), v.maxLength(MAX_TOKEN_CHARACTERS));
-const flag = (otherwise: boolean) => v.nullish(v.boolean(), otherwise);
 
 const addedTokenSchema = v.object({
   id,
@@ -45,20 +37,6 @@ const behaviorSchema = v.picklist(SPLIT_BEHAVIORS);
 const schemeSchema = v.nullish(v.picklist(PREPEND_SCHEMES));
 const metaspaceSchema = v.object({ replacement: v.nullish(text, '▁'), prepend_scheme: schemeSchema, add_prefix_space: v.nullish(v.boolean()), split: flag(true) });
 
-const bpeSchema = v.object({
-  type: v.nullish(v.string()),
-  // Not v.record: it drops keys such as `constructor`, which are tokens of vocabularies that know code.
-  vocab: v.custom<Readonly<Record<string, unknown>>>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'expected an object from token to id'),
-  merges: v.pipe(v.array(v.unknown()), v.maxLength(MAX_MERGES)),
-  unk_token: v.nullish(text),
-  fuse_unk: flag(false),
-  byte_fallback: flag(false),
-  ignore_merges: flag(false),
-  dropout: v.nullish(v.number()),
-  continuing_subword_prefix: v.nullish(v.string()),
-  end_of_word_suffix: v.nullish(v.string()),
-});
-
 const tokenizerSchema = v.object({
   added_tokens: v.nullish(v.array(addedTokenSchema), []),
   normalizer: v.nullish(v.unknown()),
@@ -67,18 +45,6 @@ const tokenizerSchema = v.object({
   decoder: v.nullish(v.unknown()),
   model: v.looseObject({}),
 });
-
-/** Parses a value, naming the place in the file and the first thing that does not fit. */
-function parseAs<Schema extends v.GenericSchema>(schema: Schema, value: unknown, where: string): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  const path = v.getDotPath(issue);
-  throw new FormatError(`tokenizer.json does not follow its format at ${where}${path === null ? '' : `.${path}`}: ${issue.message}.`, {
-    hint: 'The file may be damaged or cut off. Get the model again from where it came from.',
-    details: { file: 'tokenizer.json', where },
-  });
-}
 
 type StepTable<Step> = Readonly<Record<string, (node: unknown, where: string) => readonly Step[]>>;
 
@@ -133,6 +99,11 @@ const NORMALIZERS: StepTable<NormalizerStep> = {
   },
   Prepend: (node, where) => [{ type: 'prepend', text: parseAs(v.object({ prepend: text }), node, where).prepend }],
   Replace: (node, where) => [parseReplace(node, where)],
+  Precompiled: (node, where) => {
+    const { precompiled_charsmap } = parseAs(v.object({ precompiled_charsmap: v.nullish(v.string(), '') }), node, where);
+    if (precompiled_charsmap === '') return [];
+    return [{ type: 'charsmap', charsmap: Buffer.from(precompiled_charsmap, 'base64'), matching: 'character', kept: [] }];
+  },
 };
 
 function split(source: string, behavior: (typeof SPLIT_BEHAVIORS)[number], invert = false): PreTokenizerStep {
@@ -206,67 +177,14 @@ const POST_PROCESSORS: StepTable<string> = {
   },
 };
 
-function parseVocabulary(entries: Readonly<Record<string, unknown>>): ReadonlyMap<string, number> {
-  const vocabulary = new Map<string, number>();
-  for (const [token, value] of Object.entries(entries)) {
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > MAX_ID) {
-      throw new FormatError(`tokenizer.json gives the token "${token}" the id ${describeValue(value)}; expected a whole number from 0 to ${MAX_ID}.`, {
-        details: { file: 'tokenizer.json', where: 'model.vocab' },
-      });
-    }
-    vocabulary.set(token, value);
-  }
-  return vocabulary;
-}
-
-/** Merges are written as "left right" or, where tokens contain spaces, as [left, right]. */
-function parseMerge(merge: unknown, index: number): readonly [string, string] {
-  if (typeof merge === 'string') {
-    // From 1: a token may itself begin with a space, it is never empty.
-    const space = merge.indexOf(' ', 1);
-    if (space > 0 && space < merge.length - 1) return [merge.slice(0, space), merge.slice(space + 1)];
-  } else if (Array.isArray(merge) && merge.length === 2) {
-    const [left, right] = merge as readonly unknown[];
-    if (typeof left === 'string' && typeof right === 'string' && left !== '' && right !== '') return [left, right];
-  }
-  throw new FormatError(`tokenizer.json does not follow its format at model.merges[${index}]: expected two tokens, found ${describeValue(merge)}.`, {
-    details: { file: 'tokenizer.json', where: 'model.merges' },
-  });
-}
-
-function parseModel(node: Readonly<Record<string, unknown>>): BpeSpec {
-  const kind = node['type'] ?? (node['merges'] === undefined ? 'unknown' : 'BPE');
-  if (kind !== 'BPE') {
-    throw new UnsupportedError(`The tokenizer is of the kind "${describeValue(kind)}"; this program reads BPE tokenizers.`, {
-      hint: 'Models of the Llama, Mistral, SmolLM and Qwen2 families have BPE tokenizers.',
-      details: { feature: 'tokenizer model', found: describeValue(kind) },
-    });
-  }
-  const model = parseAs(bpeSchema, node, 'model');
-  for (const key of ['continuing_subword_prefix', 'end_of_word_suffix'] as const) {
-    const found = model[key];
-    if (found !== undefined && found !== null && found !== '') {
-      throw new UnsupportedError(`The tokenizer uses model.${key} "${found}", which this program does not run.`, {
-        details: { feature: `tokenizer model.${key}`, found },
-      });
-    }
-  }
-  return {
-    vocabulary: parseVocabulary(model.vocab),
-    merges: model.merges.map(parseMerge),
-    unknownToken: model.unk_token ?? null,
-    fuseUnknown: model.fuse_unk,
-    byteFallback: model.byte_fallback,
-    ignoreMerges: model.ignore_merges,
-  };
-}
-
 /**
  * The parsed content of a tokenizer.json, checked and resolved. Raises FormatError where the file does not follow
  * its format, UnsupportedError where it asks for a part that this program does not run.
  */
 export function parseTokenizerJson(json: unknown): TokenizerSpec {
   const found = parseAs(tokenizerSchema, json, 'the top');
+  // First, so that a kind that is not run is named by its own name and not by that of its steps.
+  const model = parseModel(found.model);
   const addedTokens = found.added_tokens.map((token): AddedToken => ({
     id: token.id,
     content: token.content,
@@ -274,7 +192,7 @@ export function parseTokenizerJson(json: unknown): TokenizerSpec {
     singleWord: token.single_word,
     stripLeft: token.lstrip,
     stripRight: token.rstrip,
-    normalized: token.normalized ?? !token.special,
+    lookedFor: (token.normalized ?? !token.special) ? 'normalized' : 'text',
   }));
   return {
     addedTokens,
@@ -282,6 +200,6 @@ export function parseTokenizerJson(json: unknown): TokenizerSpec {
     preTokenizer: parsePreTokenizer(found.pre_tokenizer),
     decoder: parseSteps(found.decoder, 'decoder', 'decoders', DECODERS),
     prefixTokens: parseSteps(found.post_processor, 'post_processor', 'processors', POST_PROCESSORS),
-    model: parseModel(found.model),
+    model,
   };
 }

@@ -6,9 +6,11 @@ import { TextError } from '../support/errors';
 import { AddedTokenSplitter } from './added-tokens';
 import { BpeEncoder } from './bpe';
 import { compileDecoder, type DecodeTokens } from './decode';
+import { compileNormalizer, type Normalize } from './normalize';
 import { compilePattern, GPT2_PATTERN, splitByPattern } from './patterns';
-import type { NormalizerStep, PreTokenizerStep, TokenizerSpec } from './spec';
+import type { PreTokenizerStep, TokenizerSpec } from './spec';
 import type { Tokenizer } from './tokenizer';
+import { UnigramEncoder } from './unigram';
 
 /** What a tokenizer needs beyond its spec: facts from tokenizer_config.json or GGUF metadata. */
 export interface TokenizerFacts {
@@ -20,7 +22,6 @@ export interface TokenizerFacts {
   readonly chatTemplate: string | null;
 }
 
-type Normalize = (text: string) => string;
 /** Appends the pieces of one piece; `start` is its section's place in the whole text. */
 type PreTokenize = (piece: string, start: number, pieces: string[]) => void;
 
@@ -34,7 +35,7 @@ export class PipelineTokenizer implements Tokenizer {
   private readonly prefixIds: readonly number[];
   private readonly normalize: Normalize;
   private readonly preTokenize: readonly PreTokenize[];
-  private readonly encoder: BpeEncoder;
+  private readonly encoder: BpeEncoder | UnigramEncoder;
   private readonly rawSplitter: AddedTokenSplitter;
   private readonly normalizedSplitter: AddedTokenSplitter;
   private readonly tokens: readonly (string | undefined)[];
@@ -49,11 +50,11 @@ export class PipelineTokenizer implements Tokenizer {
     this.prefixIds = facts.prefixIds;
     this.normalize = compileNormalizer(spec.normalizer);
     this.preTokenize = spec.preTokenizer.map(compilePreTokenizer);
-    this.encoder = new BpeEncoder(spec.model, isByteLevel(spec));
-    this.rawSplitter = new AddedTokenSplitter(spec.addedTokens.filter((token) => !token.normalized));
+    this.encoder = spec.model.type === 'bpe' ? new BpeEncoder(spec.model, isByteLevel(spec)) : new UnigramEncoder(spec.model);
+    this.rawSplitter = new AddedTokenSplitter(spec.addedTokens.filter((token) => token.lookedFor === 'text'));
     this.normalizedSplitter = new AddedTokenSplitter(
-      spec.addedTokens.filter((token) => token.normalized),
-      (token) => this.normalize(token.content),
+      spec.addedTokens.filter((token) => token.lookedFor !== 'text'),
+      (token) => (token.lookedFor === 'normalized' ? this.normalize(token.content) : token.content),
     );
     this.decodeTokens = compileDecoder(spec.decoder);
     const tokens: (string | undefined)[] = [];
@@ -111,32 +112,6 @@ export class PipelineTokenizer implements Tokenizer {
 /** True when the vocabulary is written in the byte-level alphabet. */
 export function isByteLevel(spec: TokenizerSpec): boolean {
   return spec.preTokenizer.some((step) => step.type === 'byteLevel');
-}
-
-function compileNormalizer(steps: readonly NormalizerStep[]): Normalize {
-  const functions = steps.map(compileNormalizerStep);
-  return (text) => functions.reduce((soFar, apply) => apply(soFar), text);
-}
-
-function compileNormalizerStep(step: NormalizerStep): Normalize {
-  switch (step.type) {
-    case 'unicode':
-      return (text) => text.normalize(step.form);
-    case 'lowercase':
-      return (text) => text.toLowerCase();
-    case 'strip':
-      return (text) => {
-        const left = step.left ? text.replace(/^\p{White_Space}+/u, '') : text;
-        return step.right ? left.replace(/\p{White_Space}+$/u, '') : left;
-      };
-    case 'prepend':
-      return (text) => (text === '' ? text : step.text + text);
-    case 'replace': {
-      const pattern = compilePattern(step.pattern);
-      // A function, for `$` has a meaning in replacement strings.
-      return (text) => text.replace(pattern, () => step.content);
-    }
-  }
 }
 
 function compilePreTokenizer(step: PreTokenizerStep): PreTokenize {

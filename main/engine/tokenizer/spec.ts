@@ -13,7 +13,16 @@ export type NormalizerStep =
   | { readonly type: 'lowercase' }
   | { readonly type: 'strip'; readonly left: boolean; readonly right: boolean }
   | { readonly type: 'prepend'; readonly text: string }
-  | { readonly type: 'replace'; readonly pattern: PatternSpec; readonly content: string };
+  | { readonly type: 'replace'; readonly pattern: PatternSpec; readonly content: string }
+  /** Spaces at both ends go, runs of them become one; marks at the end go too. */
+  | { readonly type: 'extraSpaces'; readonly mark: string }
+  | { readonly type: 'charsmap'; readonly charsmap: Uint8Array; readonly matching: CharsmapMatching; readonly kept: readonly string[] };
+
+/**
+ * How SentencePiece's table of characters is applied: `longest` is SentencePiece's own way, `character` the way of
+ * Hugging Face's tokenizers (whole characters as people see them, each by its shortest entry).
+ */
+export type CharsmapMatching = 'longest' | 'character';
 
 /** What becomes of the matches of a split: names as in tokenizer.json. */
 export const SPLIT_BEHAVIORS = ['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous'] as const;
@@ -46,11 +55,20 @@ export interface AddedToken {
   /** Takes the white space before (after) it along. */
   readonly stripLeft: boolean;
   readonly stripRight: boolean;
-  /** Matched after normalising, not before. */
-  readonly normalized: boolean;
+  readonly lookedFor: TokenPlace;
 }
 
+/**
+ * Where an added token is looked for: in the text as it comes; in the normalised text, its own text normalised too;
+ * in the normalised text, its own text as it is (SentencePiece's user-defined pieces).
+ */
+export type TokenPlace = 'text' | 'normalized' | 'normalized-as-is';
+
+/** The part of a tokenizer that turns a word into ids. */
+export type ModelSpec = BpeSpec | UnigramSpec;
+
 export interface BpeSpec {
+  readonly type: 'bpe';
   readonly vocabulary: ReadonlyMap<string, number>;
   /** Pairs of tokens in the order in which they are merged. */
   readonly merges: readonly (readonly [string, string])[];
@@ -62,12 +80,24 @@ export interface BpeSpec {
   readonly ignoreMerges: boolean;
 }
 
+export interface UnigramSpec {
+  readonly type: 'unigram';
+  /** All tokens, the ones that no text gives among them. */
+  readonly vocabulary: ReadonlyMap<string, number>;
+  /** Logarithmic probabilities of the tokens that a text may give. */
+  readonly scores: ReadonlyMap<string, number>;
+  /** What a character without a token costs, in place of a score. */
+  readonly unknownScore: number;
+  readonly unknownToken: string | null;
+  readonly byteFallback: boolean;
+}
+
 export interface TokenizerSpec {
   readonly addedTokens: readonly AddedToken[];
   readonly normalizer: readonly NormalizerStep[];
   readonly preTokenizer: readonly PreTokenizerStep[];
   readonly decoder: readonly DecoderStep[];
-  readonly model: BpeSpec;
+  readonly model: ModelSpec;
   /** Contents of the special tokens that the post-processor puts before a text. */
   readonly prefixTokens: readonly string[];
 }

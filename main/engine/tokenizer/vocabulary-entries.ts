@@ -1,0 +1,72 @@
+/** The keys `tokenizer.*` of a GGUF file, in the order in which they are written, whatever file the tokenizer came from. */
+import { UnsupportedError } from '../support/errors';
+import { chatTemplateKeys, type ChatTemplates } from './chat-templates';
+
+/** One metadata value with the type that it has in the file. */
+export type GgufVocabularyEntry =
+  | { readonly type: 'string'; readonly value: string }
+  | { readonly type: 'bool'; readonly value: boolean }
+  | { readonly type: 'uint32'; readonly value: number }
+  | { readonly type: 'array'; readonly elementType: 'string'; readonly value: readonly string[] }
+  | { readonly type: 'array'; readonly elementType: 'float32'; readonly value: Float32Array }
+  | { readonly type: 'array'; readonly elementType: 'uint8'; readonly value: Uint8Array }
+  | { readonly type: 'array'; readonly elementType: 'int32'; readonly value: Int32Array };
+
+/** Ids and texts that all kinds of tokenizers state alike; null is left out. */
+export interface SpecialIds {
+  readonly bosId: number | null;
+  readonly eosId: number | null;
+  readonly unknownId: number | null;
+  readonly padId: number | null;
+  readonly addsBos: boolean;
+  readonly templates: ChatTemplates;
+}
+
+/** A vocabulary as llama.cpp reads it; null is left out. */
+export interface VocabularyToWrite extends SpecialIds {
+  readonly model: 'gpt2' | 'llama' | 't5';
+  readonly pre: string;
+  readonly tokens: readonly string[];
+  readonly types: Int32Array;
+  readonly scores: Float32Array | null;
+  readonly merges: readonly string[] | null;
+  readonly charsmap: Uint8Array | null;
+  readonly addsSpaceBefore: boolean;
+  readonly removesExtraSpaces: boolean | null;
+}
+
+/** Entries by key. */
+export function vocabularyEntries(vocabulary: VocabularyToWrite): Map<string, GgufVocabularyEntry> {
+  const entries = new Map<string, GgufVocabularyEntry>();
+  const put = (key: string, entry: GgufVocabularyEntry): void => void entries.set(`tokenizer.${key}`, entry);
+  const putId = (key: string, id: number | null): void => {
+    if (id !== null) put(`ggml.${key}_token_id`, { type: 'uint32', value: id });
+  };
+  const { scores, merges, charsmap, removesExtraSpaces } = vocabulary;
+  put('ggml.model', { type: 'string', value: vocabulary.model });
+  put('ggml.pre', { type: 'string', value: vocabulary.pre });
+  put('ggml.tokens', { type: 'array', elementType: 'string', value: vocabulary.tokens });
+  if (scores !== null) put('ggml.scores', { type: 'array', elementType: 'float32', value: scores });
+  put('ggml.token_type', { type: 'array', elementType: 'int32', value: vocabulary.types });
+  if (merges !== null) put('ggml.merges', { type: 'array', elementType: 'string', value: merges });
+  putId('bos', vocabulary.bosId);
+  putId('eos', vocabulary.eosId);
+  putId('unknown', vocabulary.unknownId);
+  putId('padding', vocabulary.padId);
+  put('ggml.add_bos_token', { type: 'bool', value: vocabulary.addsBos });
+  put('ggml.add_space_prefix', { type: 'bool', value: vocabulary.addsSpaceBefore });
+  if (removesExtraSpaces !== null) put('ggml.remove_extra_whitespaces', { type: 'bool', value: removesExtraSpaces });
+  if (charsmap !== null) put('ggml.precompiled_charsmap', { type: 'array', elementType: 'uint8', value: charsmap });
+  for (const [key, value] of chatTemplateKeys(vocabulary.templates)) {
+    put(key, typeof value === 'string' ? { type: 'string', value } : { type: 'array', elementType: 'string', value });
+  }
+  return entries;
+}
+
+/** A tokenizer, or a part of one, that no GGUF file can state. */
+export function unsupportedInGguf(what: string, found: string): UnsupportedError {
+  return new UnsupportedError(`A GGUF file cannot express ${what}.`, {
+    hint: 'Export the model as a Hugging Face folder (safetensors) instead.',
+    details: { feature: 'GGUF vocabulary', found },
+  });
+}

@@ -1,0 +1,36 @@
+"""Makes small SentencePiece models (BPE and Unigram) and the ids that sentencepiece itself gives for hard texts.
+
+    pip install sentencepiece && python tests/golden/make_sentencepiece.py
+"""
+import json
+from pathlib import Path
+
+import sentencepiece as spm
+
+HERE = Path(__file__).parent
+TEXT = HERE / "../../resources/example/texts"
+OUT = HERE / "data/sentencepiece"
+HARD = [
+    "", " ", "   two  spaces ", "Hello world", "naïve café — “quoted”", "１２３ full width", "tabs\tand\nlines\r\n",
+    "日本語のテキスト", "emoji 😀👩‍👩‍👧", "ﬁne ligature", "a" * 60, "don't  stop", "\u0000\u0007 control",
+]
+
+
+def main() -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    files = [str(path) for path in sorted(TEXT.iterdir()) if path.suffix in {".txt", ".md"}]
+    for kind in ("bpe", "unigram"):
+        prefix = OUT / kind
+        spm.SentencePieceTrainer.train(
+            input=",".join(files), model_prefix=str(prefix), vocab_size=600, model_type=kind, byte_fallback=True,
+            character_coverage=0.995, user_defined_symbols=["<mask>"], normalization_rule_name="identity" if kind == "bpe" else "nmt_nfkc",
+            remove_extra_whitespaces=kind == "unigram", minloglevel=2,
+        )
+        (OUT / f"{kind}.vocab").unlink()
+        processor = spm.SentencePieceProcessor(model_file=f"{prefix}.model")
+        cases = [{"text": text, "ids": processor.encode(text)} for text in HARD]
+        (OUT / f"{kind}.json").write_text(json.dumps(cases, ensure_ascii=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()
