@@ -7,7 +7,7 @@ import type { Analysis } from './steps/stage-files';
 /** Columns of the table; places count from 1, as in reports. */
 export const PLAN_COLUMNS = [
   'layer (from 1)', 'part', 'unit (from 1)', 'kept', 'score', 'threshold', 'scored by', 'removed in period',
-  'mean loss without its group', 'text that needs its group most', 'loss of that text', 'group kept whole', 'why',
+  'rise of the mean loss when its group is pruned alone', 'text that suffers most then', 'rise for that text', 'group kept whole', 'why',
 ] as const;
 
 export interface PlanTableInput {
@@ -41,7 +41,7 @@ export function* planRows({ plan, analysis, recipe, sources }: PlanTableInput): 
       const threshold = group.locked ? null : (own.get(period ?? LAST) ?? null);
       yield [
         group.layer + 1, group.part, unit + 1, kept.has(unit) ? 'yes' : 'no', rounded(score), threshold === null ? null : rounded(threshold),
-        isMeasured ? 'loss without this unit' : formula, period === null ? null : period + 1, ...knowledge,
+        isMeasured ? 'rise of the loss without this unit' : formula, period === null ? null : period + 1, ...knowledge,
         reason({ isKept: kept.has(unit), isLocked: group.locked, score, threshold }),
       ];
     }

@@ -38,9 +38,9 @@ describe('the table of a plan', () => {
     expect(rows).toHaveLength(9);
     expect(rows[2]).toEqual({
       'layer (from 1)': 1, part: 'mlp', 'unit (from 1)': 1, kept: 'no', score: 0.1, threshold: 0.2, 'scored by': 'gateTaylor', 'removed in period': 1,
-      'mean loss without its group': -0.1875, 'text that needs its group most': 'web', 'loss of that text': 0.125, 'group kept whole': 'no', why: 'among the lowest scores',
+      'rise of the mean loss when its group is pruned alone': -0.1875, 'text that suffers most then': 'web', 'rise for that text': 0.125, 'group kept whole': 'no', why: 'among the lowest scores',
     });
-    expect(rows[0]).toMatchObject({ 'scored by': 'loss without this unit', 'text that needs its group most': '=code', 'group kept whole': 'yes', threshold: null, why: 'its group is among the most sensitive' });
+    expect(rows[0]).toMatchObject({ 'scored by': 'rise of the loss without this unit', 'text that suffers most then': '=code', 'group kept whole': 'yes', threshold: null, why: 'its group is among the most sensitive' });
   });
 
   it('compares units of all layers where they compete, each with the period that decided about it', () => {
@@ -74,7 +74,7 @@ describe('the table of a plan', () => {
       await writeCsv(file, PLAN_COLUMNS, planRows(input));
       const [header, first] = (await readFile(file, 'utf8')).split('\r\n');
       expect(header).toBe(`\uFEFF${PLAN_COLUMNS.join(',')}`);
-      expect(first).toBe("1,attention,1,yes,0.5,,loss without this unit,,1,'=code,1.75,yes,its group is among the most sensitive");
+      expect(first).toBe("1,attention,1,yes,0.5,,rise of the loss without this unit,,1,'=code,1.75,yes,its group is among the most sensitive");
       await writeCsv(file, ['n'], Array.from({ length: 5000 }, (_, at) => [at]));
       const lines = (await readFile(file, 'utf8')).split('\r\n');
       expect([lines.length, lines[1], lines[5000], lines[5001]]).toEqual([5002, '0', '4999', '']);
