@@ -18,16 +18,18 @@ HARD = [
 
 def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
-    files = [str(path) for path in sorted(TEXT.iterdir()) if path.suffix in {".txt", ".md"}]
+    files = [path for path in sorted(TEXT.iterdir()) if path.suffix in {".txt", ".md"}]
     for kind in ("bpe", "unigram"):
-        prefix = OUT / kind
-        spm.SentencePieceTrainer.train(
-            input=",".join(files), model_prefix=str(prefix), vocab_size=600, model_type=kind, byte_fallback=True,
-            character_coverage=0.995, user_defined_symbols=["<mask>"], normalization_rule_name="identity" if kind == "bpe" else "nmt_nfkc",
-            remove_extra_whitespaces=kind == "unigram", minloglevel=2,
-        )
-        (OUT / f"{kind}.vocab").unlink()
-        processor = spm.SentencePieceProcessor(model_file=f"{prefix}.model")
+        model = OUT / f"{kind}.model"
+        # Lines and a writer instead of file names, which the model would carry.
+        lines = (line for path in files for line in path.read_text(encoding="utf8").splitlines())
+        with model.open("wb") as writer:
+            spm.SentencePieceTrainer.train(
+                sentence_iterator=lines, model_writer=writer, vocab_size=600, model_type=kind, byte_fallback=True,
+                character_coverage=0.995, user_defined_symbols=["<mask>"], normalization_rule_name="identity" if kind == "bpe" else "nmt_nfkc",
+                remove_extra_whitespaces=kind == "unigram", minloglevel=2,
+            )
+        processor = spm.SentencePieceProcessor(model_file=str(model))
         cases = [{"text": text, "ids": processor.encode(text)} for text in HARD]
         (OUT / f"{kind}.json").write_text(json.dumps(cases, ensure_ascii=True) + "\n")
 
