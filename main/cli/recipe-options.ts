@@ -3,10 +3,10 @@ import { basename, extname } from 'node:path';
 import { starterTexts } from '../engine/jobs/bundled';
 import { completeRecipe, readRecipeFile, stageOfText } from '../engine/jobs/recipe';
 import { UsageError } from '../engine/support/errors';
-import { GGUF_DTYPES, type ExportTarget, type Recipe, type RecipeInput } from '../../preload/contract/recipe';
+import { GGUF_DTYPES, ONNX_DTYPES, type ExportTarget, type Recipe, type RecipeInput } from '../../preload/contract/recipe';
 import type { Arguments } from './arguments';
 
-export const FORMATS = ['safetensors', 'gguf'] as const;
+export const FORMATS = ['safetensors', 'gguf', 'onnx'] as const;
 const DTYPES = ['F16', 'F32', 'BF16'] as const;
 /** Short names that llama.cpp's own tool knows. */
 const GGUF_SHORT_NAMES: Readonly<Record<string, string>> = { Q4_K: 'Q4_K_M', Q5_K: 'Q5_K_M' };
@@ -21,6 +21,11 @@ export function exportTarget(format: (typeof FORMATS)[number], dtypeText: string
   if (format === 'gguf') {
     const dtype = GGUF_DTYPES.find((one) => one === (GGUF_SHORT_NAMES[given] ?? given));
     if (dtype === undefined) throw new UsageError(`--dtype of a GGUF file is one of ${GGUF_DTYPES.join(', ')}; found "${dtypeText ?? ''}".`);
+    return { format, dtype };
+  }
+  if (format === 'onnx') {
+    const dtype = ONNX_DTYPES.find((one) => one === given);
+    if (dtype === undefined) throw new UsageError(`--dtype of an ONNX model is one of ${ONNX_DTYPES.join(', ')}; found "${dtypeText ?? ''}".`);
     return { format, dtype };
   }
   const dtype = DTYPES.find((one) => one === given);

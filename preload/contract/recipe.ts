@@ -38,10 +38,14 @@ export const GGUF_DTYPES = [
   'F32', 'F16', 'BF16', 'Q8_0', 'Q6_K', 'Q5_K_M', 'Q5_K_S', 'Q5_1', 'Q5_0', 'Q4_K_M', 'Q4_K_S', 'Q4_1', 'Q4_0',
 ] as const;
 
+/** Types of ONNX models, from exact to smallest; in INT4 tables of the vocabulary have 8 bits. */
+export const ONNX_DTYPES = ['F32', 'F16', 'INT4'] as const;
+
 /** File type and element type of an exported model. */
 export const exportTargetSchema = v.variant('format', [
   v.object({ format: v.literal('safetensors'), dtype: v.picklist(['F32', 'F16', 'BF16']) }),
   v.object({ format: v.literal('gguf'), dtype: v.picklist(GGUF_DTYPES) }),
+  v.object({ format: v.literal('onnx'), dtype: v.picklist(ONNX_DTYPES) }),
 ]);
 export type ExportTarget = v.InferOutput<typeof exportTargetSchema>;
 

@@ -32,6 +32,9 @@ export const EXPORT_CHOICES: readonly ExportTarget[] = [
   { format: 'gguf', dtype: 'Q8_0' },
   { format: 'gguf', dtype: 'Q5_K_M' },
   { format: 'gguf', dtype: 'Q4_K_M' },
+  { format: 'onnx', dtype: 'F32' },
+  { format: 'onnx', dtype: 'F16' },
+  { format: 'onnx', dtype: 'INT4' },
 ];
 
 /** Whether two targets are the same file type. */

@@ -340,7 +340,7 @@ export const en = {
       term: 'the knowledge map',
       text: 'Each part is taken out on a trial for a moment, and each text is measured again. The number says how much worse that text gets.',
     },
-    gguf: { term: 'a file type', text: 'Safetensors is what Hugging Face programs read. GGUF is what LM Studio, Ollama and llama.cpp read.' },
+    gguf: { term: 'a file type', text: 'Safetensors is what Hugging Face programs read. GGUF is what LM Studio, Ollama and llama.cpp read. ONNX is for programs built on ONNX Runtime.' },
   },
 };
 
@@ -355,7 +355,8 @@ function familyName(family: string): string {
 
 /** Words for a file type. */
 function exportName(target: { readonly format: string; readonly dtype: string }): string {
-  return `${target.format === 'gguf' ? 'GGUF' : 'Safetensors'} ${target.dtype}`;
+  const names: Readonly<Record<string, string>> = { gguf: 'GGUF', onnx: 'ONNX' };
+  return `${names[target.format] ?? 'Safetensors'} ${target.dtype}`;
 }
 
 function capital(sentence: string): string {

@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { run, say, SetupError } from '../setup/say.mjs';
 
-const PYTHON_PACKAGES = ['torch==2.13.0', 'transformers==5.18.0', 'peft==0.21.2', 'safetensors', 'gguf', 'numpy'];
+const PYTHON_PACKAGES = ['torch==2.13.0', 'transformers==5.18.0', 'peft==0.21.2', 'safetensors', 'gguf', 'numpy', 'onnxruntime-genai==0.18.0'];
 const LLAMA_CPP = ['node-llama-cpp@3.22.1', `@node-llama-cpp/${process.platform === 'darwin' ? 'mac' : 'linux'}-${process.arch}@3.22.1`];
 
 function peersFolder() {

@@ -24,7 +24,7 @@ export interface ModelCardInput {
   readonly result: Pick<RunResult, 'removedFraction' | 'before' | 'after' | 'perplexities' | 'layers' | 'samples'>;
   readonly version: string;
   /** What the weights are stored as, and whether a Python file beside them describes the layers. */
-  readonly format: 'safetensors' | 'gguf';
+  readonly format: 'safetensors' | 'gguf' | 'onnx';
   readonly needsCode: boolean;
   /** What the file type could not keep, in sentences. */
   readonly notes: readonly string[];
@@ -40,7 +40,7 @@ export function renderModelCard(input: ModelCardInput): string {
     '---',
     `base_model: ${yamlText(baseModel)}`,
     ...licenceEntries(input),
-    'library_name: transformers',
+    `library_name: ${input.format === 'onnx' ? 'onnxruntime-genai' : 'transformers'}`,
     'pipeline_tag: text-generation',
     'tags:',
     '- pruned',
@@ -101,6 +101,8 @@ function opening({ format, needsCode, notes }: ModelCardInput): string[] {
   const how =
     format === 'gguf'
       ? ['The .gguf file opens in llama.cpp and the programs that are built on it.']
+      : format === 'onnx'
+      ? ['The folder opens in ONNX Runtime (`model.onnx` with the weights beside it) and in onnxruntime-genai:', '', '```python', 'import onnxruntime_genai as og', 'model = og.Model(FOLDER)', 'tokenizer = og.Tokenizer(model)', '```']
       : [
           ...(needsCode ? ['Its layers differ in width, which no stock class of transformers allows: `modeling_shear.py` beside the weights describes them, and loading needs `trust_remote_code=True`. Read that file first; it is short.', ''] : []),
           '```python',

@@ -2,6 +2,7 @@
 import type { Problem } from '../../../preload/contract/model';
 import type { ExportTarget, Recipe } from '../../../preload/contract/recipe';
 import { requireGgufForm } from '../export/gguf-model';
+import { requireOnnxForm } from '../export/onnx-model';
 import { requireSafetensorsForm } from '../export/safetensors-model';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
@@ -21,11 +22,13 @@ export async function checkExports(source: Checkpoint, recipe: Recipe): Promise<
       await requireForm(after, source, target);
     } catch (error) {
       const { message, ...problem } = asProblem(error);
-      problems.push({ ...problem, message: `No ${target.format === 'gguf' ? 'GGUF' : 'safetensors'} file can be written for this model. ${message}` });
+      problems.push({ ...problem, message: `No ${FORMAT_NAMES[target.format]} file can be written for this model. ${message}` });
     }
   }
   return problems;
 }
+
+const FORMAT_NAMES = { gguf: 'GGUF', onnx: 'ONNX', safetensors: 'safetensors' } as const;
 
 function requireForm(after: ModelConfig, source: Checkpoint, target: ExportTarget): Promise<void> {
   switch (target.format) {
@@ -33,6 +36,8 @@ function requireForm(after: ModelConfig, source: Checkpoint, target: ExportTarge
       return requireGgufForm(after, source);
     case 'safetensors':
       return requireSafetensorsForm(after, source, target.dtype);
+    case 'onnx':
+      return requireOnnxForm(after, source);
   }
 }
 

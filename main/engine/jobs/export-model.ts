@@ -10,6 +10,8 @@ import { computeViewLogits } from '../evaluation/view-logits';
 import type { Executor } from '../execution/executor';
 import { writeGgufModel } from '../export/gguf-model';
 import { ggufTypes, isQuantised } from '../export/gguf-types';
+import { writeOnnxModel } from '../export/onnx-model';
+import { roundedForOnnx } from '../export/onnx-types';
 import { writeSafetensorsModel } from '../export/safetensors-model';
 import { ROUNDING_NOISE, compareLogits, plainTypes, roundedView, sameChoices } from '../export/verify';
 import type { WrittenModel } from '../export/written';
@@ -18,6 +20,7 @@ import { huggingfaceFamilyFor } from '../model/families/index';
 import type { ModelView } from '../model/view';
 import { InternalError, VerificationError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
+import { computeOnnxLogits } from './onnx-logits';
 
 /** Ids on which files are compared: enough to exercise every weight, few enough to be quick. */
 export const CHECK_TOKENS = 256;
@@ -28,10 +31,12 @@ export interface ExportRequest {
   /** Where the weights come from: tokenizer, licence files, and what else the configuration does not say. */
   readonly source: Checkpoint;
   readonly target: ExportTarget;
-  /** A folder for safetensors, a file for GGUF. It must not exist. */
+  /** A folder for safetensors and ONNX, a file for GGUF. It must not exist. */
   readonly path: string;
   /** Ids of real text for the comparison. */
   readonly checkIds: readonly number[];
+  /** Threads for models that the runtime opens itself. */
+  readonly threads: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -70,11 +75,12 @@ export async function exportModel(executor: Executor, request: ExportRequest): P
   }
 }
 
-/** Name of the place of a target among others: `model` or `model-bf16` for folders, `NAME-f16.gguf` for files. */
+/** Name of the place of a target among others: `model` or `model-bf16`, `onnx` or `onnx-int4` for folders, `NAME-f16.gguf` for files. */
 export function targetPath(folder: string, name: string, target: ExportTarget, all: readonly ExportTarget[]): string {
   if (target.format === 'gguf') return join(folder, `${name}-${target.dtype.toLowerCase()}.gguf`);
-  const alone = all.filter((other) => other.format === 'safetensors').length === 1;
-  return join(folder, alone ? 'model' : `model-${target.dtype.toLowerCase()}`);
+  const alone = all.filter((other) => other.format === target.format).length === 1;
+  const stem = target.format === 'onnx' ? 'onnx' : 'model';
+  return join(folder, alone ? stem : `${stem}-${target.dtype.toLowerCase()}`);
 }
 
 async function writeTarget({ model, source, target, path, signal, onProgress }: ExportRequest, report: (share: number) => void): Promise<WrittenModel> {
@@ -85,22 +91,28 @@ async function writeTarget({ model, source, target, path, signal, onProgress }: 
       return writeSafetensorsModel(model, source, path, { ...options, dtype: target.dtype });
     case 'gguf':
       return writeGgufModel(model, source, path, { ...options, dtype: target.dtype });
+    case 'onnx':
+      return writeOnnxModel(model, source, path, { ...options, dtype: target.dtype });
   }
 }
 
 function roundedLogits(executor: Executor, { model, target, checkIds, signal }: ExportRequest): Promise<Float32Array> {
+  if (target.format === 'onnx') return computeViewLogits(executor, roundedForOnnx(model, target.dtype), checkIds, signal);
   const types = target.format === 'gguf' ? ggufTypes(model.config, target.dtype) : plainTypes(target.dtype, target.dtype, huggingfaceFamilyFor(model.config)?.huggingface.names.scalesLessOne === true);
   return computeViewLogits(executor, roundedView(model, types), checkIds, signal);
 }
 
 /** What fewer bits did to the answers: the file is as it should be, but a model in few bits is another model. */
 function describeQuantised({ model, target, checkIds }: ExportRequest, exact: Float32Array, found: Float32Array): string[] {
-  if (target.format !== 'gguf' || !isQuantised(target.dtype)) return [];
+  const inBlocks = target.format === 'gguf' ? isQuantised(target.dtype) : target.dtype === 'INT4';
+  if (!inBlocks) return [];
   const share = Math.round(sameChoices(exact, found, model.config.vocabulary) * 100);
   return [`Stored in ${target.dtype}, the model would write the same next word piece as before at ${share}% of ${checkIds.length} places of the text that it was checked on.`];
 }
 
-async function reopenedLogits(executor: Executor, path: string, { checkIds, signal }: ExportRequest): Promise<Float32Array> {
+async function reopenedLogits(executor: Executor, path: string, { model, target, checkIds, threads, signal }: ExportRequest): Promise<Float32Array> {
+  // No reader of ours: the runtime opens it as programs do, but for leaving the weights in their file.
+  if (target.format === 'onnx') return computeOnnxLogits(path, model.config, checkIds, { threads, memory: 'spare', signal });
   const checkpoint = await openCheckpoint(path);
   try {
     return await computeViewLogits(executor, checkpoint, checkIds, signal);

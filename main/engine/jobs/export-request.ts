@@ -48,8 +48,8 @@ export async function withSource<Value>(path: string, work: (source: Checkpoint)
 
 /** Where an export goes: into a folder that exists under a name of its own, else exactly where the user says. Throws UsageError where something is already. */
 export function freePath({ target, out }: ExportRequestOptions, name: string): string {
-  const own = `${name}-${target.dtype.toLowerCase()}${target.format === 'gguf' ? '.gguf' : ''}`;
-  const exact = target.format === 'safetensors' || /\.gguf$/i.test(out);
+  const own = `${name}${target.format === 'onnx' ? '-onnx' : ''}-${target.dtype.toLowerCase()}${target.format === 'gguf' ? '.gguf' : ''}`;
+  const exact = target.format !== 'gguf' || /\.gguf$/i.test(out);
   const path = exact && !existsSync(out) ? out : join(out, own);
   if (existsSync(path) || (exact && existsSync(out) && !statSync(out).isDirectory())) {
     throw new UsageError(`${existsSync(path) ? path : out} exists already.`, {

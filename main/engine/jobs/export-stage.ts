@@ -100,7 +100,7 @@ async function fillFolder(context: RunContext, partial: string, report: OnProgre
       throwIfCancelled(signal);
       const path = targetPath(partial, name, target, recipe.exports);
       const exported = await exportModel(executor, {
-        model, source, target, path, checkIds: evaluation.checkIds, signal,
+        model, source, target, path, checkIds: evaluation.checkIds, threads, signal,
         onProgress: ({ done, total }) => report({ done: index + done / total, total: recipe.exports.length }),
       });
       const described = await describeExport(exported, { name, source, recipe, figures: { ...figures, ...evaluation } });

@@ -35,6 +35,12 @@ const ROWS: readonly Row[] = [
   { program: 'vLLM', format: 'safetensors', mode: 'quality', opens: false, note: 'Needs the same widths in every layer: choose "opens everywhere".' },
   { program: 'vLLM', format: 'gguf', mode: 'everywhere', opens: false, note: 'Choose safetensors for it.' },
   { program: 'vLLM', format: 'gguf', mode: 'quality', opens: false, note: 'Choose safetensors and "opens everywhere" for it.' },
+  ...(['everywhere', 'quality'] as const).flatMap((mode): Row[] => [
+    { program: 'ONNX Runtime', format: 'onnx', mode, opens: true, note: 'Opens model.onnx; tried with versions 1.30 and 1.32.' },
+    { program: 'onnxruntime-genai', format: 'onnx', mode, opens: true, note: 'Opens the folder; tried with version 0.18.' },
+    ...GGUF_PROGRAMS.map((program): Row => ({ program, format: 'onnx', mode, opens: false, note: 'Reads GGUF files: choose GGUF.' })),
+    ...['transformers', 'vLLM'].map((program): Row => ({ program, format: 'onnx', mode, opens: false, note: 'Choose safetensors for it.' })),
+  ]),
 ];
 
 /** What each program makes of a model of these blocks in this mode and file type. */

@@ -5,6 +5,7 @@
 import type { ExportTarget, Mode, Size } from '../../../preload/contract/recipe';
 import type { SizeForecast } from '../../../preload/contract/run';
 import { ggufWeightBytes, widthStep } from '../export/gguf-types';
+import { onnxWeightBytes, onnxWidthStep } from '../export/onnx-types';
 import { countLinearParameters, countParameters, type LayerShape, type ModelConfig } from '../model/config';
 import { canLoseHeads } from '../model/families/index';
 import { fewestKept } from '../pruning/select';
@@ -54,11 +55,13 @@ export function groupParameters(config: ModelConfig, layer: LayerShape): number 
 /** Bytes of a model's weights in an element type, exactly. GGUF keeps vectors (norms, biases) in four bytes. */
 export function weightBytes(config: ModelConfig, target: ExportTarget): number {
   if (target.format === 'gguf') return ggufWeightBytes(config, target.dtype);
+  if (target.format === 'onnx') return onnxWeightBytes(config, target.dtype);
   return countParameters(config) * (target.dtype === 'F32' ? 4 : 2);
 }
 
 /** The same where each layer gets a width of its own, which is hardly ever whole blocks: a straight line in the widths. */
 function oddWeightBytes(config: ModelConfig, target: ExportTarget): number {
+  if (target.format === 'onnx') return onnxWeightBytes(config, target.dtype, target.dtype === 'INT4');
   return target.format === 'gguf' ? ggufWeightBytes(config, target.dtype, true) : weightBytes(config, target);
 }
 
@@ -88,6 +91,7 @@ interface Goal {
 }
 
 function stepOf(target: ExportTarget): number {
+  if (target.format === 'onnx') return onnxWidthStep(target.dtype);
   return target.format === 'gguf' ? widthStep(target.dtype) : 1;
 }
 
@@ -135,6 +139,7 @@ function bytesGoal(config: ModelConfig, bytes: number, mode: Mode, target: Expor
 /** What to choose where an element type is too large. */
 function smallerType({ format, dtype }: ExportTarget): string | null {
   if (dtype === 'F32') return 'the element type F16';
+  if (format === 'onnx') return dtype === 'F16' ? 'the element type INT4' : null;
   return format === 'gguf' && (dtype === 'F16' || dtype === 'BF16' || dtype === 'Q8_0') ? 'the element type Q4_K_M' : null;
 }
 

@@ -235,7 +235,8 @@ function failure(what: string, graph: Graph, device: DeviceName, error: unknown)
   });
 }
 
-function toOrt(tensor: RuntimeTensor): Tensor {
+/** The same memory as the runtime's tensor. */
+export function toOrt(tensor: RuntimeTensor): Tensor {
   const dims = [...tensor.shape];
   switch (tensor.type) {
     case 'float32':
@@ -249,7 +250,8 @@ function toOrt(tensor: RuntimeTensor): Tensor {
   }
 }
 
-function fromOrt(tensor: Tensor | undefined, name: string): RuntimeTensor {
+/** A result of the runtime as a tensor of ours. Throws SessionError for a type that this program does not use. */
+export function fromOrt(tensor: Tensor | undefined, name: string): RuntimeTensor {
   const shape = tensor === undefined ? [] : [...tensor.dims];
   const data = tensor?.data;
   if (data instanceof Float32Array) return { type: 'float32', shape, data };

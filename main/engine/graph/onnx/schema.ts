@@ -25,6 +25,7 @@ const schema = {
         domain: { type: 'string', id: 7 },
       },
     },
+    StringStringEntryProto: { fields: { key: { type: 'string', id: 1 }, value: { type: 'string', id: 2 } } },
     TensorProto: {
       fields: {
         dims: { rule: 'repeated', type: 'int64', id: 1 },
@@ -33,6 +34,8 @@ const schema = {
         int64Data: { rule: 'repeated', type: 'int64', id: 7 },
         name: { type: 'string', id: 8 },
         rawData: { type: 'bytes', id: 9 },
+        externalData: { rule: 'repeated', type: 'StringStringEntryProto', id: 13 },
+        dataLocation: { type: 'int32', id: 14 },
       },
     },
     Dimension: { fields: { dimValue: { type: 'int64', id: 1 }, dimParam: { type: 'string', id: 2 } } },
@@ -77,7 +80,10 @@ export function decodeProto(message: 'ModelProto' | 'TensorProto', bytes: Uint8A
 }
 
 /** ONNX's numbers for element types (TensorProto.DataType). */
-export const onnxTypes = { float32: 1, uint8: 2, int8: 3, int64: 7, bool: 9, float16: 10, float64: 11 } as const;
+export const onnxTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11 } as const;
 
 /** ONNX's numbers for attribute kinds (AttributeProto.AttributeType). */
 export const onnxAttributeTypes = { float: 1, int: 2, ints: 7 } as const;
+
+/** TensorProto.DataLocation of tensors whose data lie in a file beside the model. */
+export const EXTERNAL_DATA = 1;

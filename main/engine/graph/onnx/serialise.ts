@@ -96,7 +96,8 @@ export function serialiseGraph(graph: Graph, device: DeviceName = 'cpu'): Serial
   return { bytes, shapeInputs: shapes };
 }
 
-function encodeAttribute(name: string, attribute: OnnxAttribute): Record<string, unknown> {
+/** One attribute of a node. */
+export function encodeAttribute(name: string, attribute: OnnxAttribute): Record<string, unknown> {
   const base = { name, type: onnxAttributeTypes[attribute.kind] };
   switch (attribute.kind) {
     case 'int':
@@ -112,7 +113,8 @@ function encodeConstant({ value, data }: Constant): Record<string, unknown> {
   return encodeTensor(value.name, value.type, value.shape, data);
 }
 
-function encodeTensor(name: string, type: keyof typeof onnxTypes, shape: readonly Dim[], data: readonly number[]): Record<string, unknown> {
+/** A tensor that is part of the model file, row-major. */
+export function encodeTensor(name: string, type: keyof typeof onnxTypes, shape: readonly Dim[], data: readonly number[]): Record<string, unknown> {
   return { name, dataType: onnxTypes[type], dims: shape, rawData: encodeNumbers(type, data) };
 }
 
@@ -127,6 +129,8 @@ function encodeNumbers(type: keyof typeof onnxTypes, data: readonly number[]): U
       encodeFloat16(Float32Array.from(data), words);
       return new Uint8Array(words.buffer);
     }
+    case 'int32':
+      return new Uint8Array(Int32Array.from(data).buffer);
     case 'int64':
       return new Uint8Array(BigInt64Array.from(data, BigInt).buffer);
     case 'int8':
