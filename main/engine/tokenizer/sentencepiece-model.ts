@@ -60,6 +60,7 @@ export function parseSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
     const value = found === undefined ? otherwise : numberOf(found) | 0;
     return value >= 0 && value < pieces.length ? value : null;
   };
+  const unknownId = pieces.findIndex(({ type }) => type === TOKEN_TYPES.unknown);
   refuseDuplicates(pieces.map(({ token }) => token));
   return {
     type: modelType(trainer.get(3)),
@@ -67,7 +68,7 @@ export function parseSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
     scores: Float32Array.from(pieces, ({ score }) => score),
     types: Int32Array.from(pieces, ({ type }) => type),
     byteFallback: flag(trainer, 35, false),
-    unknownId: pieces.findIndex(({ type }) => type === TOKEN_TYPES.unknown) === -1 ? null : pieces.findIndex(({ type }) => type === TOKEN_TYPES.unknown),
+    unknownId: unknownId === -1 ? null : unknownId,
     bosId: id(41, 1),
     eosId: id(42, 2),
     charsmap: normalizer.has(2) ? bytesOf(normalizer.get(2)) : new Uint8Array(),

@@ -36,7 +36,8 @@ export function sentencePieceToGguf(bytes: Uint8Array, tokenizerConfig: unknown,
     if (!model.byteFallback) throw unsupportedInGguf('a BPE tokenizer without tokens for bytes', 'byte_fallback');
   } else if (model.byteFallback) throw unsupportedInGguf('a Unigram tokenizer with tokens for bytes', 'byte_fallback');
   const extra = new Map(spec.addedTokens.map((token) => [token.id, token]));
-  const count = Math.max(rows, model.tokens.length, ...[...extra.keys()].map((id) => id + 1));
+  let count = Math.max(rows, model.tokens.length);
+  for (const id of extra.keys()) count = Math.max(count, id + 1);
   const ids = Array.from({ length: count }, (_, id) => id);
   return vocabularyEntries({
     model: model.type === 'bpe' ? 'llama' : 't5',
