@@ -1,6 +1,7 @@
 /** Renders chat templates (Jinja) of models under limits: a template comes from a stranger's file. */
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
+import { Environment, parse, tokenize } from '@huggingface/jinja';
 import { TextError } from '../support/errors';
+import { BoundedInterpreter } from './bounded-interpreter';
 import { MAX_TEMPLATE_CHARACTERS } from './json-tokenizer';
 
 /** One turn of a conversation. */
@@ -17,13 +18,12 @@ export interface ChatOptions {
   readonly addGenerationPrompt: boolean;
 }
 
-/** Far above any prompt that a model here can read. */
-const MAX_RENDERED_CHARACTERS = 4_194_304;
 const MAX_RANGE = 65_536;
 
 /**
  * The prompt text of a conversation. Encode it without asking for special tokens: the template has put them in.
- * Raises TextError when the template is too large, cannot be understood, or refuses the conversation.
+ * Raises TextError when the template is too large, cannot be understood, does not come to an end, or refuses the
+ * conversation.
  */
 export function renderChat(template: string, messages: readonly ChatMessage[], options: ChatOptions): string {
   if (template.length > MAX_TEMPLATE_CHARACTERS) {
@@ -35,7 +35,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
     const program = parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
     const environment = new Environment();
     for (const [name, value] of Object.entries(variables(messages, options))) environment.set(name, value);
-    rendered = new Interpreter(environment).run(program).value;
+    rendered = new BoundedInterpreter(environment).run(program).value;
   } catch (error) {
     if (error instanceof TextError) throw error;
     throw new TextError(`The model's chat template cannot be used: ${error instanceof Error ? error.message : String(error)}`, {
@@ -43,11 +43,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
       cause: error,
     });
   }
-  const text = typeof rendered === 'string' ? rendered : '';
-  if (text.length > MAX_RENDERED_CHARACTERS) {
-    throw new TextError(`The conversation is ${text.length} characters long; at most ${MAX_RENDERED_CHARACTERS} fit.`);
-  }
-  return text;
+  return typeof rendered === 'string' ? rendered : '';
 }
 
 function variables(messages: readonly ChatMessage[], options: ChatOptions): Record<string, unknown> {

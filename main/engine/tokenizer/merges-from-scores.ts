@@ -26,7 +26,8 @@ export function mergesFromScores(tokens: readonly string[], types: ArrayLike<num
   const merges: { readonly pair: [string, string]; readonly score: number }[] = [];
   let work = 0;
   tokens.forEach((token, id) => {
-    if (types[id] !== TOKEN_TYPES.normal) return;
+    // llama.cpp and SentencePiece merge into user-defined tokens as well (Gemma's runs of spaces are such).
+    if (types[id] !== TOKEN_TYPES.normal && types[id] !== TOKEN_TYPES.userDefined) return;
     work += token.length * token.length;
     if (token.length > MAX_TOKEN_CHARACTERS || work > MAX_WORK) {
       throw new FormatError(`Token ${id} of the vocabulary is ${token.length} characters long and there are many such; no tokenizer of a model has them.`, {
