@@ -5,17 +5,17 @@
 import { readFile } from 'node:fs/promises';
 import { inferEntry } from '../formats/gguf/value-writer';
 import type { GgufEntry, GgufValue } from '../formats/gguf/types';
-import { parseJsonObject } from '../formats/json';
 import { ggufToTokenizerConfig, ggufToTokenizerJson } from '../tokenizer/gguf-to-json';
 import { tokenizerJsonToGguf } from '../tokenizer/json-to-gguf';
 import { sentencePieceToGguf } from '../tokenizer/sentencepiece-tokenizer';
 import type { Checkpoint } from './checkpoint';
+import { readTokenizerFiles } from './tokenizer-files';
 
 const TOKENIZER_PREFIX = 'tokenizer.';
 
 /**
- * The `tokenizer.*` entries for a GGUF file with `rows` embedding rows. Without tokenizer.json and tokenizer.model the entries say that
- * there is no vocabulary. Throws UnsupportedError for tokenizers that GGUF cannot state.
+ * The `tokenizer.*` entries for a GGUF file with `rows` embedding rows. Without tokenizer.json and tokenizer.model the
+ * entries say that there is no vocabulary. Throws UnsupportedError for tokenizers that GGUF cannot state.
  */
 export async function ggufTokenizerEntries(
   source: Checkpoint,
@@ -24,12 +24,9 @@ export async function ggufTokenizerEntries(
   if (source.metadata.kind === 'gguf') {
     return new Map([...source.metadata.entries].filter(([key]) => key.startsWith(TOKENIZER_PREFIX)));
   }
-  const path = source.sideFiles.get('tokenizer.json');
-  const model = source.sideFiles.get('tokenizer.model');
-  if (path === undefined && model !== undefined) return sentencePieceToGguf(await readFile(model), await tokenizerConfigOf(source), rows);
-  if (path === undefined) return new Map([['tokenizer.ggml.model', inferEntry('no_vocab')]]);
-  const tokenizer = parseJsonObject(await readFile(path), 'tokenizer.json');
-  return tokenizerJsonToGguf(tokenizer, await tokenizerConfigOf(source), rows);
+  const files = await readTokenizerFiles(source.sideFiles);
+  if (files === null) return new Map([['tokenizer.ggml.model', inferEntry('no_vocab')]]);
+  return files.kind === 'json' ? tokenizerJsonToGguf(files.json, files.config, rows) : sentencePieceToGguf(files.bytes, files.config, rows);
 }
 
 /** The files, by name, that complete a Hugging Face folder besides config.json and the weights. */
@@ -57,13 +54,4 @@ export async function huggingfaceSideFiles(source: Checkpoint): Promise<Readonly
 /** Readable JSON with a final line break, as every program writes it into model folders. */
 export function encodeJson(value: unknown): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
-}
-
-/** tokenizer_config.json, with the chat template that newer folders keep in a file of its own. */
-async function tokenizerConfigOf(source: Checkpoint): Promise<Readonly<Record<string, unknown>> | null> {
-  const path = source.sideFiles.get('tokenizer_config.json');
-  const config = path === undefined ? null : parseJsonObject(await readFile(path), 'tokenizer_config.json');
-  const template = source.sideFiles.get('chat_template.jinja');
-  if (template === undefined) return config;
-  return { ...config, chat_template: await readFile(template, 'utf8') };
 }

@@ -1,9 +1,12 @@
 /** The files that travel with a model besides its weights, and what they say about its licence and tokenizer. */
 import { readFile, readdir, stat } from 'node:fs/promises';
-import { isJsonObject, parseJsonObject } from '../formats/json';
+import { isJsonObject } from '../formats/json';
 import type { GgufEntry } from '../formats/gguf/types';
+import { ggufChatTemplates } from '../tokenizer/chat-templates';
+import { parseSentencePieceModel } from '../tokenizer/sentencepiece-model';
 import { resolveInside } from './locate';
 import type { Problems } from './problems';
+import { readTokenizerConfig, readTokenizerFiles } from './tokenizer-files';
 
 /** Names of files that are carried byte for byte into every exported copy. */
 const SIDE_FILE_NAMES =
@@ -85,12 +88,12 @@ export interface TokenizerSummary {
 export function summariseGgufTokenizer(entries: ReadonlyMap<string, GgufEntry>): TokenizerSummary {
   const model = entries.get('tokenizer.ggml.model')?.value;
   const tokens = entries.get('tokenizer.ggml.tokens')?.value;
-  const kinds: Readonly<Record<string, string>> = { gpt2: 'byte-level BPE', llama: 'SentencePiece BPE' };
+  const kinds: Readonly<Record<string, string>> = { gpt2: 'byte-level BPE', llama: 'SentencePiece BPE', gemma4: 'SentencePiece BPE', t5: 'Unigram' };
   const kind = typeof model === 'string' ? (kinds[model] ?? model) : 'none';
   return {
     kind,
     tokens: Array.isArray(tokens) ? tokens.length : 0,
-    hasChatTemplate: entries.has('tokenizer.chat_template'),
+    hasChatTemplate: ggufChatTemplates(new Map([...entries].map(([key, { value }]) => [key, value]))).size > 0,
   };
 }
 
@@ -99,18 +102,20 @@ export async function summariseTokenizerFiles(
   sideFiles: ReadonlyMap<string, string>,
   problems: Problems,
 ): Promise<TokenizerSummary> {
-  const read = async (name: string): Promise<Readonly<Record<string, unknown>>> => {
-    const path = sideFiles.get(name);
-    return path === undefined ? {} : parseJsonObject(await readFile(path), name);
-  };
   try {
-    const tokenizer = await read('tokenizer.json');
-    const companion = await read('tokenizer_config.json');
-    const hasChatTemplate =
-      sideFiles.has('chat_template.jinja') || sideFiles.has('chat_template.json') || companion['chat_template'] !== undefined;
+    const files = await readTokenizerFiles(sideFiles);
+    const config = files?.config ?? (await readTokenizerConfig(sideFiles));
+    const hasChatTemplate = config['chat_template'] !== undefined && config['chat_template'] !== null;
+    if (files === null) return { kind: 'none', tokens: 0, hasChatTemplate };
+    if (files.kind === 'sentencepiece') {
+      const { type, tokens: pieces } = parseSentencePieceModel(files.bytes);
+      return { kind: type === 'bpe' ? 'SentencePiece BPE' : 'Unigram', tokens: highestId(config['added_tokens_decoder'], pieces.length), hasChatTemplate };
+    }
+    const tokenizer = files.json;
     const model = tokenizer['model'];
     if (!isJsonObject(model)) return { kind: 'none', tokens: 0, hasChatTemplate };
-    const vocabulary = isJsonObject(model['vocab']) ? Object.values(model['vocab']) : [];
+    // Unigram vocabularies are lists, whose places are the ids.
+    const vocabulary = isJsonObject(model['vocab']) ? Object.values(model['vocab']) : Array.isArray(model['vocab']) ? [...model['vocab'].keys()] : [];
     const added: unknown[] = Array.isArray(tokenizer['added_tokens']) ? tokenizer['added_tokens'] : [];
     let tokens = 0;
     for (const id of [...vocabulary, ...added.map((token) => (isJsonObject(token) ? token['id'] : null))]) {
@@ -124,6 +129,13 @@ export async function summariseTokenizerFiles(
     problems.caught(error);
     return { kind: 'none', tokens: 0, hasChatTemplate: false };
   }
+}
+
+/** The number of tokens with those that tokenizer_config.json adds by id. */
+function highestId(added: unknown, tokens: number): number {
+  let count = tokens;
+  for (const id of isJsonObject(added) ? Object.keys(added).map(Number) : []) if (Number.isSafeInteger(id) && id >= count) count = id + 1;
+  return count;
 }
 
 /** Tells when tokenizer and embedding disagree about how many tokens there are. */

@@ -2,7 +2,7 @@
  * An interpreter of Jinja that cannot be made to run forever or to fill the memory: it counts steps, looks at the
  * clock, and weighs every value that a step gives. A template comes from a stranger's file.
  */
-import { Environment, Interpreter } from '@huggingface/jinja';
+import { Interpreter } from '@huggingface/jinja';
 import { TextError } from '../support/errors';
 
 /** Real templates take a few dozen steps a message. */
@@ -25,10 +25,6 @@ export class BoundedInterpreter extends Interpreter {
   private depth = 0;
   /** Weights of lists and objects, which may hold each other many times over. */
   private readonly weights = new WeakMap<object, number>();
-
-  constructor(environment: Environment) {
-    super(environment);
-  }
 
   override evaluate(...[statement, environment]: Parameters<Evaluate>): ReturnType<Evaluate> {
     this.steps++;
