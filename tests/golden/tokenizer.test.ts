@@ -57,6 +57,18 @@ describe("ids equal those of Hugging Face's tokenizers", () => {
     expect(loadTokenizerFromGguf(vocabularyMetadata('gpt2')).encode(text)).toEqual(token_ids);
   });
 
+  test('for Llama on a French text, start token first', () => {
+    const { text, token_ids } = readJson<{ text: string; token_ids: number[] }>('../data/tokenizer/llama-encoded.json');
+    expect(loadTokenizerFromGguf(vocabularyMetadata('phi3')).encode(text, { special: true })).toEqual(token_ids);
+  });
+
+  test.each(['gpt2', 'phi3'] as const)('for the vocabulary of %s on the cases of swift-transformers', (name) => {
+    const cases = readJson<Record<string, { input: string; encoded: { input_ids: number[] } }[]>>('../data/tokenizer/hugging-face-cases.json')[name] ?? [];
+    const tokenizer = loadTokenizerFromGguf(vocabularyMetadata(name));
+    expect(cases).toHaveLength(18);
+    for (const { input, encoded } of cases) expect(tokenizer.encode(input, { special: true })).toEqual(encoded.input_ids);
+  });
+
   test.each(['gpt-2', 'smollm', 'qwen2', 'llama-bpe', 'sentencepiece'])('for %s on unusual texts, and so does what they decode to', (name) => {
     const tokenizer = name === 'sentencepiece'
       ? loadTokenizerFromGguf(vocabularyMetadata('phi3'))

@@ -68,15 +68,24 @@ function signature(steps: readonly PreTokenizerStep[]): string {
       if (step.type !== 'split') return step;
       // Keeping only the matches is isolating them, for these patterns leave nothing between matches.
       const keepsMatches = step.behavior === 'Removed' && step.invert;
-      const pattern = step.pattern.kind === 'regex' ? expandContractions(step.pattern.source) : step.pattern.text;
+      const pattern = step.pattern.kind === 'regex' ? oneSpelling(step.pattern.source) : step.pattern.text;
       return { type: 'split', pattern, behavior: keepsMatches ? 'Isolated' : step.behavior, invert: step.invert && !keepsMatches };
     }),
   );
 }
 
-/** The same pattern is around with the inline flag `(?i:...)` and with the letters written out. */
-function expandContractions(source: string): string {
-  return source.replace(/\(\?:'\[sS\]\|'\[tT\]\|'\[rR\]\[eE\]\|'\[vV\]\[eE\]\|'\[mM\]\|'\[lL\]\[lL\]\|'\[dD\]\)/, "(?i:'s|'t|'re|'ve|'m|'ll|'d)");
+/**
+ * The same pattern is around with the inline flag `(?i:...)` and with the letters written out, and with characters as
+ * they are and as escapes.
+ */
+function oneSpelling(source: string): string {
+  return source
+    .replace(/\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|([rn])|[^])/g, (escape, long: string | undefined, short: string | undefined, ending: string | undefined) => {
+      const code = Number.parseInt(long ?? short ?? '', 16);
+      if (ending !== undefined) return ending === 'r' ? '\r' : '\n';
+      return code <= 0x10_ffff ? String.fromCodePoint(code) : escape;
+    })
+    .replace(/\(\?:'\[sS\]\|'\[tT\]\|'\[rR\]\[eE\]\|'\[vV\]\[eE\]\|'\[mM\]\|'\[lL\]\[lL\]\|'\[dD\]\)/g, "(?i:'s|'t|'re|'ve|'m|'ll|'d)");
 }
 
 /** Recognises Llama's SentencePiece form: spaces become marks, one perhaps in front, by a normalizer or a metaspace. */
