@@ -16,7 +16,7 @@ import { writeGgufModel } from '../../main/engine/export/gguf-model';
 import { writeSafetensorsModel } from '../../main/engine/export/safetensors-model';
 import { loadCheckpointTokenizer } from '../../main/engine/jobs/checkpoint-tokenizer';
 import { openCheckpoint } from '../../main/engine/model/checkpoint';
-import { applyPlan } from '../../main/engine/pruning/apply';
+import { slicedView } from '../../main/engine/pruning/sliced-view';
 import { findUnitGroups } from '../../main/engine/pruning/units';
 import { EXAMPLE_MODEL } from '../support/example-model';
 
@@ -100,7 +100,7 @@ describe('peers read what we write', () => {
         return { layer, part, size, kept: Array.from({ length: left }, (_, unit) => unit), scores: [], locked: false };
       }),
     };
-    const view = asView(applyPlan(full, groups, plan));
+    const view = slicedView(asView(full), groups, plan);
     const safetensors = path.join(folder, name.replace(' ', '-'));
     const gguf = path.join(folder, `${name.replace(' ', '-')}.gguf`);
     await writeSafetensorsModel(view, source, safetensors, { dtype: 'F16' });

@@ -58,8 +58,10 @@ export function estimateDiskBytes(config: ModelConfig, budget: WidthBudget, reci
   const after =
     budget.mode === 'everywhere' ? withEvenWidths(config, { heads: budget.heads, kvHeads: budget.kvHeads, ffn: budget.ffn }) : config;
   const exports = recipe.exports.reduce((sum, target) => sum + weightBytes(after, target), 0);
-  // The pruned and the recovered weights, float32 both, and room for tokenizer files, histories and reports.
-  return { exports: exports + 20e6, run: 2 * 4 * countParameters(after) + 20e6 };
+  // The pruned and the recovered weights, float32 both, and room for tokenizer files, histories and reports; the refit
+  // keeps the full model too while it needs it.
+  const adapted = recipe.method.compensation === 'refit' ? 4 * countParameters(config) : 0;
+  return { exports: exports + 20e6, run: 2 * 4 * countParameters(after) + adapted + 20e6 };
 }
 
 /** What an estimate is made from; the model is already open. */

@@ -9,7 +9,7 @@ import type { LayerRole, LayerShape } from '../model/config';
 import { windowLosses } from '../evaluation/perplexity';
 import { breathe, type OnProgress } from '../support/progress';
 import type { Tensor32 } from '../tensors/handle';
-import { sliceTensors } from './apply';
+import { sliceTensors } from './slice-units';
 import type { UnitGroup } from './units';
 
 /** Windows of token ids of one source, all of one length. */

@@ -44,7 +44,7 @@ export interface LhspgOptions {
 
 /**
  * Runs Algorithm 4 on `model`, whose weights are changed in place: the redundant units' rows end at zero and the
- * important units' LoRA ends merged. Returns the plan; slicing is `applyPlan`'s. Deterministic for equal inputs.
+ * important units' LoRA ends merged. Returns the plan; slicing is `slicedView`'s. Deterministic for equal inputs.
  */
 export async function runLhspg(
   executor: Executor,

@@ -5,13 +5,13 @@
 import type { LayerRole } from '../model/config';
 import type { ModelView } from '../model/view';
 import { sliceRows, type Cut } from '../tensors/rows';
-import { takeAlong, unitPositions } from './apply';
+import { takeAlong, unitPositions } from './slice-units';
 import { plannedGroup, shapesAfter, type PruningPlan } from './plan';
 import type { UnitGroup } from './units';
 
 const NO_CUT: Cut = { rows: null, columns: null };
 
-/** `view` without the units that the plan removes; as `applyPlan` does it to a model in memory. Throws PlanError as `shapesAfter` does. */
+/** `view` without the units that the plan removes: a plain dense model. Throws PlanError as `shapesAfter` does. */
 export function slicedView(view: ModelView, groups: readonly UnitGroup[], plan: PruningPlan): ModelView {
   const cuts = planCuts(groups, plan);
   const cutOf = (layer: number, role: LayerRole): Cut => cuts.get(layer)?.get(role) ?? NO_CUT;

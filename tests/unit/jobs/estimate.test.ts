@@ -7,7 +7,7 @@ import { estimateNeeds, estimateRun, estimateStages, refuseIfImpossible } from '
 import { estimatePeakBytes } from '../../../main/engine/jobs/training-way';
 import { availableMemoryBytes, memoryLimitBytes, volumeOf } from '../../../main/engine/jobs/machine';
 import { completeRecipe } from '../../../main/engine/jobs/recipe';
-import type { ModelConfig } from '../../../main/engine/model/config';
+import { countParameters, type ModelConfig } from '../../../main/engine/model/config';
 import { LLAMA_BLOCK } from '../../../main/engine/model/design';
 import type { Recipe, RecipeInput } from '../../../preload/contract/recipe';
 import { STAGES } from '../../../preload/contract/run';
@@ -60,6 +60,13 @@ describe('the estimate', () => {
     const all = await estimateNeeds(needs);
     expect((await estimateNeeds({ ...needs, writtenBytes: 1_000_000 })).diskBytes).toBe(all.diskBytes - 1_000_000);
     expect((await estimateNeeds({ ...needs, writtenBytes: 1e15 })).diskBytes).toBeGreaterThan(0);
+  });
+
+  it('of disk counts the full model that the refit keeps there meanwhile', async () => {
+    const needs = { config, recipe: recipe(), runsFolder: join(folder, 'runs') };
+    const refits = { ...recipe(), method: { ...recipe().method, compensation: 'refit' as const } };
+    const more = (await estimateNeeds({ ...needs, recipe: refits })).diskBytes - (await estimateNeeds(needs)).diskBytes;
+    expect(more).toBe(4 * countParameters(config));
   });
 
   it('has no problem where there is none', async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Executor } from '../../../main/engine/execution/executor';
-import type { LoadedModel } from '../../../main/engine/execution/loaded-model';
+import { asView, loadModel, type LoadedModel } from '../../../main/engine/execution/loaded-model';
 import { measureWindows } from '../../../main/engine/evaluation/perplexity';
-import { applyPlan } from '../../../main/engine/pruning/apply';
 import { analyseKnowledge, keptAtRatio, KnowledgeProbe, mostSensitive } from '../../../main/engine/pruning/knowledge';
+import { slicedView } from '../../../main/engine/pruning/sliced-view';
 import { findUnitGroups, type UnitGroup } from '../../../main/engine/pruning/units';
 import { loadExample } from '../../support/example-model';
 
@@ -34,7 +34,8 @@ describe('knowledge distribution analysis', () => {
       const group = groups[index];
       if (group === undefined) throw new Error('the example has five layers');
       const kept = keptAtRatio(scores[index] ?? [], 0.5);
-      const pruned = applyPlan(model, groups, { groups: [{ layer: group.layer, part: group.part, size: group.size, kept, scores: [], locked: false }] });
+      const plan = { groups: [{ layer: group.layer, part: group.part, size: group.size, kept, scores: [], locked: false }] };
+      const pruned = await loadModel(slicedView(asView(model), groups, plan));
       for (const [at, source] of SOURCES.entries()) {
         const rise = (await measureWindows(executor, pruned, source.windows, {})).nll - (await measureWindows(executor, model, source.windows, {})).nll;
         expect(Math.abs(rise - (found[index]?.deviations[at] ?? Number.NaN)) <= 1e-4, `group ${index}, source ${at}`).toBe(true);

@@ -3,13 +3,13 @@ import * as v from 'valibot';
 import { lorashearSchema, type LorashearSettings } from '../../../preload/contract/recipe';
 import { createAdapter } from '../../../main/engine/execution/adapter';
 import { Executor } from '../../../main/engine/execution/executor';
-import { layerOf, loadModel, type LoadedModel } from '../../../main/engine/execution/loaded-model';
+import { asView, layerOf, loadModel, type LoadedModel } from '../../../main/engine/execution/loaded-model';
 import { LINEAR_ROLES } from '../../../main/engine/model/config';
 import { scoreGates } from '../../../main/engine/pruning/gate-scores';
 import { runLhspg, shareOfPeriod } from '../../../main/engine/pruning/lhspg';
 import type { PruningBudget, PruningPlan } from '../../../main/engine/pruning/plan';
-import { applyPlan } from '../../../main/engine/pruning/apply';
 import { shrinkUnit } from '../../../main/engine/pruning/shrink';
+import { slicedView } from '../../../main/engine/pruning/sliced-view';
 import { findUnitGroups } from '../../../main/engine/pruning/units';
 import { Random } from '../../../main/engine/support/random';
 import { tinyConfig, tinyView } from '../../support/tiny-model';
@@ -48,7 +48,7 @@ describe('LHSPG', () => {
 
   it.each(['halfSpace', 'linearDecay'] as const)('leaves a model whose slice is its zeroed self (%s)', async (shrink) => {
     const { model, plan } = await prune({ shrink }, { mode: 'everywhere', kvHeads: 3, ffn: 17 });
-    const sliced = applyPlan(model, findUnitGroups(model.config), plan);
+    const sliced = await loadModel(slicedView(asView(model), findUnitGroups(model.config), plan));
     expect(sliced.config.layers).toEqual([{ heads: 3, kvHeads: 3, ffn: 17 }, { heads: 3, kvHeads: 3, ffn: 17 }]);
     const run = (of: LoadedModel): Promise<Float32Array> =>
       executor.forwardBlocks(of, executor.embed(of, SEQUENCES[0] ?? []), { batch: 1, length: 12 });
@@ -60,7 +60,7 @@ describe('LHSPG', () => {
 
   it('keeps units gone that went in an earlier period, heads too', async () => {
     const { model, plan } = await prune({ periods: 3 }, { mode: 'everywhere', kvHeads: 1, ffn: 6 }, 12);
-    const sliced = applyPlan(model, findUnitGroups(model.config), plan);
+    const sliced = await loadModel(slicedView(asView(model), findUnitGroups(model.config), plan));
     const run = (of: LoadedModel): Promise<Float32Array> =>
       executor.forwardBlocks(of, executor.embed(of, SEQUENCES[0] ?? []), { batch: 1, length: 12 });
     const [zeroed, small] = [await run(model), await run(sliced)];

@@ -81,7 +81,7 @@ export const pruneStep: Step = {
         });
         await folder.writeJson(PRUNED_MEASURE_FILE, measured);
       });
-    }),
+    }).finally(() => removeStageModel(context.folder, 'adapted')),
 };
 
 /** Lets the smaller model's stream follow that of the full model after its warm-up on training blocks, and keeps what came of it. */
@@ -93,16 +93,12 @@ async function refit(context: RunContext, executor: Executor, { model, way }: Re
   const blocks = sources.reduce((sum, { training }) => sum + training.length, 0);
   const count = Math.min(blocks, Math.max(1, Math.floor(Math.min(compensationTokens, COMPENSATION_BYTES / compensationBytes(model.config)) / length)));
   const windows = drawRows(createSampler(sources, recipe.seed + 4), count);
-  try {
-    await withStageModel(
-      context,
-      'adapted',
-      (full) => compensate(executor, full.model, model, { windows, batch: way.microBatch, ridge, threads, signal, onProgress: report }),
-      way,
-    );
-  } finally {
-    await removeStageModel(folder, 'adapted');
-  }
+  await withStageModel(
+    context,
+    'adapted',
+    (full) => compensate(executor, full.model, model, { windows, batch: way.microBatch, ridge, threads, signal, onProgress: report }),
+    way,
+  );
   // A model whose layers are in its file was changed there.
   if ('layers' in model) await saveStageModel(folder, 'pruned', asView(model), signal);
 }

@@ -1,30 +1,7 @@
-/**
- * Makes the smaller model of a plan: slices every weight that a removed unit owns a part of (LoRAShear, section 3:
- * output rows and the columns that consume them), and leaves a plain dense model.
- */
-import type { LayerRole, ModelConfig } from '../model/config';
-import type { LoadedLayer, LoadedModel } from '../execution/loaded-model';
-import { layerOf } from '../execution/loaded-model';
+/** Slices weights by units: every weight that a removed unit owns a part of (LoRAShear, section 3: output rows and the columns that consume them). */
+import type { LayerRole } from '../model/config';
 import type { Tensor32 } from '../tensors/handle';
-import { shapesAfter, plannedGroup, type PruningPlan } from './plan';
 import type { UnitGroup, WeightSlice } from './units';
-
-/** The model without the units that the plan removes. Untouched weights are shared with `model`. */
-export function applyPlan(model: LoadedModel, groups: readonly UnitGroup[], plan: PruningPlan): LoadedModel {
-  const shapes = shapesAfter(model.config, plan);
-  const config: ModelConfig = { ...model.config, layers: shapes };
-  const layers = shapes.map((shape, layer): LoadedLayer => {
-    let current: LoadedLayer = { shape, tensors: layerOf(model, layer).tensors };
-    for (const group of groups.filter((candidate) => candidate.layer === layer)) {
-      const planned = plannedGroup(plan, group);
-      if (planned !== undefined && planned.kept.length < group.size) {
-        current = { shape, tensors: sliceTensors(current.tensors, group, planned.kept) };
-      }
-    }
-    return current;
-  });
-  return { ...model, config, layers };
-}
 
 /** A layer's weights with only the kept units of one group. */
 export function sliceTensors(
