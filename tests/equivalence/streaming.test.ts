@@ -179,20 +179,20 @@ describe('a model whose layers stay in its file', () => {
       await expect(changeLayer(await streamModel(checkpoint), 0, () => undefined)).rejects.toMatchObject({ code: 'internal' });
     }));
 
-  it('is compressed in all stages as in memory', { timeout: 120_000 }, async () => {
+  it.each(['none', 'refit'] as const)('is compressed in all stages as in memory (compensation: %s)', { timeout: 120_000 }, async (compensation) => {
     const [text] = await starterTexts();
     const source = path.join(folder, 'text.txt');
     const file = await open(text?.path ?? '');
     await writeFile(source, (await file.read({ buffer: Buffer.alloc(8_000) })).buffer);
     await file.close();
     const compress = async (name: string, memoryLimitBytes: number): Promise<RunResult> => {
-      const runs = path.join(folder, name);
+      const runs = path.join(folder, `${name}-${compensation}`);
       const run = await RunFolder.create(runs, completeRecipe({
-        model: EXAMPLE_MODEL, out: path.join(folder, `${name}-out`), size: { kind: 'ratio', ratio: 0.2 }, budgetTokens: 1024,
-        sources: [{ kind: 'text', path: source, name: 'text' }], training: { batch: 4, length: 64, precision: 'exact' }, prompts: [], exports: [{ format: 'safetensors', dtype: 'F16' }], method: { analysisTokens: 256 },
+        model: EXAMPLE_MODEL, out: path.join(folder, `${name}-${compensation}-out`), size: { kind: 'ratio', ratio: 0.2 }, budgetTokens: 1024,
+        sources: [{ kind: 'text', path: source, name: 'text' }], training: { batch: 4, length: 64, precision: 'exact' }, prompts: [], exports: [{ format: 'safetensors', dtype: 'F16' }], method: { analysisTokens: 256, compensation },
       }));
       const result = await executeRun(run, steps, { threads: 1, signal: new AbortController().signal, memoryLimitBytes, estimates: [], emit: () => undefined });
-      expect((await readdir(run.folder)).filter((left) => left.startsWith('working'))).toEqual([]);
+      expect((await readdir(run.folder)).filter((left) => /^(working|adapted)/.test(left))).toEqual([]);
       return result;
     };
     const expected = await compress('whole', 1e12);
