@@ -200,7 +200,7 @@ export const en = {
     advanced: 'More settings',
     exports: 'File types to write',
     exportName: exportName,
-    exportHints: { safetensors: 'for Python programs, vLLM', gguf: 'for LM Studio, Ollama, llama.cpp' },
+    exportHints: { safetensors: 'for Python programs, vLLM', gguf: 'for LM Studio, Ollama, llama.cpp', onnx: 'for programs with ONNX Runtime' },
     rank: 'LoRA rank',
     rankHint: 'How much the training can change. 8 is usual.',
     rate: 'Learning rate',
