@@ -54,6 +54,13 @@ test('a dropped model goes through all pages to a smaller model that is written,
     await expect(page.getByTestId('estimate-time')).not.toBeEmpty();
     await page.locator('h1').focus();
     await expectPage(page, 'Step 4 of 6: Check', '5-check');
+    const more = page.getByTestId('more-settings');
+    await more.locator('summary').click();
+    await expect(more).not.toContainText('undefined');
+    await more.scrollIntoViewIfNeeded();
+    await expectAccessible(page);
+    await takeScreenshots(page, '5-check-more');
+    await more.locator('summary').click();
 
     await page.getByTestId('start-run').click();
     await expect(page.getByTestId('knowledge-chart').locator('td').first()).toBeVisible({ timeout: RUN_MS });
