@@ -33,7 +33,7 @@ export interface ResidentFindings {
   /** How each device keeps weights by its own choice. */
   readonly chosen: Readonly<Record<DeviceName, WeightKeeping>>;
   readonly training: Readonly<Record<string, ResidentTraining>>;
-  /** Growth of this process, whose memory a device in software takes: by copies of 64 MB of ours, and by as many after giving those up. */
+  /** Growth of this process, whose memory a device in software takes: by copies of 64 MB of ours, and by giving those up for as many, eight times. */
   readonly megabytes: Readonly<Record<string, readonly [first: number, again: number]>>;
   /** Where a copied and a computed tensor lay before and after the CPU took over, and the run's results. */
   readonly takeOver: { readonly places: readonly DeviceName[]; readonly results: readonly number[]; readonly notes: number };
@@ -75,6 +75,10 @@ function distance(own: readonly Float32Array[], expected: readonly Float32Array[
   return Math.sqrt(difference / square);
 }
 
+/** How often all matrices are given up and made again. */
+const EXCHANGES = 8;
+
+/** Megabytes that sixteen matrices of 4 MB (as float32) take, and that exchanging them {@link EXCHANGES} times adds. */
 async function growth(type: ResidentType): Promise<[number, number]> {
   const [rows, columns, count] = [1024, 1024, 16];
   const data = new Float32Array(rows * columns).fill(1);
@@ -91,10 +95,13 @@ async function growth(type: ResidentType): Promise<[number, number]> {
     const start = megabytes();
     const first = await fill();
     const between = megabytes();
-    for (const copy of first) copy.dispose();
-    const second = await fill();
+    let present = first;
+    for (let round = 0; round < EXCHANGES; round++) {
+      for (const copy of present) copy.dispose();
+      present = await fill();
+    }
     const end = megabytes();
-    for (const copy of second) copy.dispose();
+    for (const copy of present) copy.dispose();
     return [between - start, end - between];
   } finally {
     await uploader.dispose();

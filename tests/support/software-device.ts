@@ -29,7 +29,8 @@ export async function buildDeviceProgram(name = 'device-program'): Promise<Devic
     run: (argv, withDriver) =>
       new Promise((resolve, reject) => {
         const drivers = withDriver ? driver : join(folder, 'no-driver.json');
-        const environment = { LD_LIBRARY_PATH: electron, VK_DRIVER_FILES: drivers, VK_ICD_FILENAMES: drivers };
+        // glibc otherwise keeps some of the blocks that drivers in software free, ever more of them, so that memory cannot be measured.
+        const environment = { MALLOC_MMAP_THRESHOLD_: '65536', LD_LIBRARY_PATH: electron, VK_DRIVER_FILES: drivers, VK_ICD_FILENAMES: drivers };
         const child = spawn(process.execPath, [join(folder, `${name}.js`), ...argv], {
           env: { ...process.env, ...environment },
           stdio: ['ignore', 'pipe', 'pipe'],

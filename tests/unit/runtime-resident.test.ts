@@ -31,7 +31,7 @@ describe.runIf(hasSoftwareDevice)('weights and activations that stay on a graphi
     }
   });
 
-  it('take their size and give it back', () => {
+  it('take their size and give it back, eight times over', () => {
     const [first, again] = findings.megabytes.float32 ?? [Number.NaN, Number.NaN];
     expect(first).toBeGreaterThan(48);
     expect(first).toBeLessThan(128);
