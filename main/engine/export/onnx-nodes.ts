@@ -11,6 +11,8 @@ import { elementCount } from '../tensors/shape';
 /** Operator set and IR version: old enough for every release of onnxruntime-genai, new enough for all that is used. */
 const OPSET = 17;
 const IR_VERSION = 9;
+/** What our models name as the program that wrote them. */
+export const ONNX_PRODUCER = 'shear';
 /** Tensors start at multiples of this, so that readers may map them into memory. */
 const ALIGNMENT = 64;
 
@@ -100,7 +102,7 @@ export class OnnxModelBuilder {
   encode(name: string): Uint8Array {
     return encodeModelProto({
       irVersion: IR_VERSION,
-      producerName: 'shear',
+      producerName: ONNX_PRODUCER,
       opsetImport: [{ domain: '', version: OPSET }, { domain: 'com.microsoft', version: 1 }],
       graph: { name, node: this.nodes, initializer: [...this.tensors.values()], input: this.inputs, output: this.outputs },
     });

@@ -16,13 +16,21 @@ export async function loadCheckpointTokenizer(checkpoint: Checkpoint): Promise<T
   if (metadata.kind === 'gguf') {
     return loadTokenizerFromGguf(new Map([...metadata.entries].map(([key, entry]) => [key, entry.value])));
   }
+  return loadFolderTokenizer(checkpoint.path, sideFiles, config.eosIds);
+}
+
+/**
+ * Loads the tokenizer whose files lie in a folder; `sideFiles`: name to path, `eosIds` those that the model's settings state.
+ * @throws NotFoundError when there is neither tokenizer.json nor tokenizer.model; FormatError or UnsupportedError as the loaders do.
+ */
+export async function loadFolderTokenizer(folder: string, sideFiles: ReadonlyMap<string, string>, eosIds: readonly number[]): Promise<Tokenizer> {
   const files = await readTokenizerFiles(sideFiles);
   if (files === null) {
-    throw new NotFoundError(`${checkpoint.path} has neither tokenizer.json nor tokenizer.model, so texts cannot be read into this model.`, {
-      hint: 'Download tokenizer.json from the page of the model and put it beside config.json.',
-      details: { file: checkpoint.path },
+    throw new NotFoundError(`${folder} has neither tokenizer.json nor tokenizer.model, so texts cannot be read into this model.`, {
+      hint: 'Download tokenizer.json from the page of the model and put it into that folder.',
+      details: { file: folder },
     });
   }
-  if (files.kind === 'json') return loadTokenizerFromJson(files.json, files.config, config.eosIds);
-  return loadTokenizerFromSentencePiece(files.bytes, files.config, config.eosIds);
+  if (files.kind === 'json') return loadTokenizerFromJson(files.json, files.config, eosIds);
+  return loadTokenizerFromSentencePiece(files.bytes, files.config, eosIds);
 }

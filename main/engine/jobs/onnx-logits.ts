@@ -10,10 +10,13 @@ import { throwIfCancelled } from '../support/progress';
 /** How many of the last ids are given one by one. */
 const SINGLE_TOKENS = 8;
 
-/** Logits [T, V] of one sequence of ids under the model in `folder`, whose configuration is known; `singles` ids at the end are given one by one. */
+/** What the logits' shape and the cache's follow from. */
+type CacheSizes = Pick<ModelConfig, 'vocabulary' | 'headDim' | 'layers'>;
+
+/** Logits [T, V] of one sequence of ids under the model in `folder`, whose sizes are known; `singles` ids at the end are given one by one. */
 export async function computeOnnxLogits(
   folder: string,
-  config: ModelConfig,
+  config: CacheSizes,
   ids: readonly number[],
   options: ModelFileOptions & { readonly singles?: number; readonly signal?: AbortSignal | undefined },
 ): Promise<Float32Array> {
@@ -42,12 +45,12 @@ export async function computeOnnxLogits(
   }
 }
 
-function emptyCache(config: ModelConfig): Map<string, RuntimeTensor> {
+function emptyCache(config: CacheSizes): Map<string, RuntimeTensor> {
   return new Map(config.layers.flatMap(({ kvHeads }, layer) =>
     [ONNX_NAMES.pastKey, ONNX_NAMES.pastValue].map((name) => [layerName(name, layer), float32(new Float32Array(0), [1, kvHeads, 0, config.headDim])] as const)));
 }
 
-function grownCache(config: ModelConfig, results: ReadonlyMap<string, RuntimeTensor>): Map<string, RuntimeTensor> {
+function grownCache(config: CacheSizes, results: ReadonlyMap<string, RuntimeTensor>): Map<string, RuntimeTensor> {
   const pairs = [[ONNX_NAMES.presentKey, ONNX_NAMES.pastKey], [ONNX_NAMES.presentValue, ONNX_NAMES.pastValue]] as const;
   return new Map([...config.layers.keys()].flatMap((layer) => pairs.flatMap(([present, past]) => {
     const tensor = results.get(layerName(present, layer));

@@ -1,14 +1,14 @@
 /** Checks a model on disk: it opens, computes ordinary numbers, and, against another, gives the same answers. */
-import { Executor } from '../execution/executor';
 import { computeViewLogits } from '../evaluation/view-logits';
-import { ROUNDING_NOISE, areFinite, compareLogits, roundedView, type WeightTypes } from '../export/verify';
-import { isBlockType, isGgufWrittenType, type GgufWrittenType } from '../formats/gguf/blocks';
-import { openCheckpoint, type Checkpoint } from '../model/checkpoint';
+import { Executor } from '../execution/executor';
+import { ROUNDING_NOISE, areFinite, compareLogits } from '../export/verify';
+import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
+import { listNames } from '../model/problems';
 import { UnsupportedError } from '../support/errors';
-import type { StoredType } from '../tensors/handle';
 import { loadCheckpointTokenizer } from './checkpoint-tokenizer';
 import { CHECK_TOKENS } from './export-model';
+import { openVerifiedModel, type ComparedSizes, type Computing, type VerifiedModel } from './verified-model';
 
 /**
  * Programs choose the scales of block types differently, with errors of about the same size. Where another one wrote a
@@ -18,7 +18,7 @@ const OTHER_SCALES = 2;
 
 /** Something in which a model is not as it should be. */
 export interface Difference {
-  /** `logits`, or the name of a size. */
+  /** `logits`, `weights`, or the name of a size. */
   readonly what: string;
   readonly message: string;
   /** Null where it is not an ordinary number. */
@@ -43,33 +43,40 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Verifies the model at `path`. Throws what `openCheckpoint` throws when a model cannot be opened at all. */
+/**
+ * Verifies the model at `path`: a checkpoint, or an ONNX folder of this program's. Throws what `openVerifiedModel` throws
+ * when a model cannot be opened at all, UnsupportedError where two number formats cannot be compared.
+ */
 export async function verifyModel(path: string, options: VerifyOptions): Promise<Verification> {
-  const executor = await Executor.create({ threads: options.threads });
-  const opened: Checkpoint[] = [];
-  const open = async (place: string): Promise<Checkpoint> => {
-    const checkpoint = await openCheckpoint(place);
-    opened.push(checkpoint);
-    return checkpoint;
+  const { threads, signal } = options;
+  const computing: Computing = { executor: await Executor.create({ threads }), threads, signal };
+  const opened: VerifiedModel[] = [];
+  const open = async (place: string): Promise<VerifiedModel> => {
+    const model = await openVerifiedModel(place);
+    opened.push(model);
+    return model;
   };
   try {
     const model = await open(path);
-    const ids = await checkIds(model, options.text);
-    const logits = await logitsOf(executor, model, ids, options.signal);
+    const ids = firstIds(await model.encode(options.text), model.sizes.vocabulary, model.maxPositions);
+    const logits = await model.logits(ids, computing);
     if (!areFinite(logits)) return failed([notFinite(path)]);
     if (options.against === undefined) return { ok: true, differences: [], maxLogitDifference: null, allowedDifference: 0 };
 
     const other = await open(options.against);
-    const sizes = sizeDifferences(model.config, other.config);
-    if (sizes.length > 0) return failed(sizes);
-    const expected = await logitsOf(executor, other, ids, options.signal);
+    const differences = sizeDifferences(model.sizes, other.sizes);
+    if (differences.length > 0) return failed(differences);
+    const config = sharedConfig(model, other);
+    const lacking = config === null ? [] : [...model.lacking(config), ...other.lacking(config)];
+    if (lacking.length > 0) return failed([otherWeights(lacking)]);
+    const expected = await other.logits(ids, computing);
     const { maxDifference } = compareLogits(expected, logits);
     // Either file may be the rounded one: what the coarser element type does to the finer weights is no fault.
-    const explained = Math.max(
-      compareLogits(expected, await roundedLogits(executor, other, model, ids, expected, options.signal)).maxDifference,
-      compareLogits(logits, await roundedLogits(executor, model, other, ids, logits, options.signal)).maxDifference,
+    const explained = config === null ? 0 : Math.max(
+      await roundingDifference(other, model, config, { ids, exact: expected }, computing),
+      await roundingDifference(model, other, config, { ids, exact: logits }, computing),
     );
-    const allowedDifference = explained * (hasBlocks(model) || hasBlocks(other) ? OTHER_SCALES : 1) + ROUNDING_NOISE;
+    const allowedDifference = explained * (model.hasBlocks || other.hasBlocks ? OTHER_SCALES : 1) + ROUNDING_NOISE;
     const ok = maxDifference <= allowedDifference;
     const difference: Difference = {
       what: 'logits', found: maxDifference, expected: allowedDifference,
@@ -77,8 +84,8 @@ export async function verifyModel(path: string, options: VerifyOptions): Promise
     };
     return { ok, differences: ok ? [] : [difference], maxLogitDifference: maxDifference, allowedDifference };
   } finally {
-    for (const checkpoint of opened) await checkpoint.close();
-    await executor.dispose();
+    for (const model of opened) await model.close();
+    await computing.executor.dispose();
   }
 }
 
@@ -86,52 +93,42 @@ export async function verifyModel(path: string, options: VerifyOptions): Promise
 export async function checkIds(checkpoint: Checkpoint, text: string): Promise<number[]> {
   const tokenizer = await loadCheckpointTokenizer(checkpoint);
   const { vocabulary, maxPositions } = checkpoint.config;
-  return tokenizer
-    .encode(text)
-    .filter((id) => id < vocabulary)
-    .slice(0, Math.min(CHECK_TOKENS, maxPositions));
+  return firstIds(tokenizer.encode(text), vocabulary, maxPositions);
 }
 
-async function logitsOf(executor: Executor, checkpoint: Checkpoint, ids: readonly number[], signal: AbortSignal | undefined): Promise<Float32Array> {
-  return computeViewLogits(executor, checkpoint, ids, signal);
-}
-
-async function roundedLogits(
-  executor: Executor, checkpoint: Checkpoint, like: Checkpoint, ids: readonly number[], exact: Float32Array, signal: AbortSignal | undefined,
-): Promise<Float32Array> {
-  const types = repeatableTypes(like);
-  return types === null ? exact : computeViewLogits(executor, roundedView(checkpoint, types), ids, signal);
-}
-
-function hasBlocks({ storedTypes }: Checkpoint): boolean {
-  return [...storedTypes.keys()].some((type) => isGgufWrittenType(type) && isBlockType(type));
+function firstIds(ids: readonly number[], vocabulary: number, maxPositions: number): number[] {
+  return ids.filter((id) => id < vocabulary).slice(0, Math.min(CHECK_TOKENS, maxPositions));
 }
 
 /**
- * The types of a file's weights, to round another model to them; null where nothing would change.
- * @throws UnsupportedError for types that are read and not written: what they do to a model cannot be repeated.
+ * What both models are built from, as far as one of them says it; null where neither does and they are of one number
+ * format, so that nothing has to be rounded.
  */
-function repeatableTypes({ name, storedTypes, weightTypes }: Checkpoint): WeightTypes | null {
-  const types = [...storedTypes.keys()];
-  const unknown = types.filter((type) => type !== 'F64' && !isGgufWrittenType(type));
-  if (unknown.length > 0) {
-    throw new UnsupportedError(`${name} stores weights as ${unknown.join(', ')}. This program reads that but does not write it, so it cannot tell how far its answers may be from another model's.`, {
-      hint: 'Leave --against out to check that the model opens and computes ordinary numbers.',
-      details: { feature: 'element type', found: unknown },
-    });
-  }
-  if (types.every((type) => type === 'F32' || type === 'F64')) return null;
-  const written = (type: StoredType): GgufWrittenType => (isGgufWrittenType(type) ? type : 'F32');
-  return { scalesLessOne: weightTypes.scalesLessOne, global: (role) => written(weightTypes.global(role)), layer: (layer, role) => written(weightTypes.layer(layer, role)) };
+function sharedConfig(model: VerifiedModel, other: VerifiedModel): ModelConfig | null {
+  const config = other.config ?? model.config;
+  if (config !== null || model.format === other.format) return config;
+  throw new UnsupportedError(`${model.name} is ${model.format} and ${other.name} is ${other.format}. Two ONNX models of different number formats cannot be compared: their files do not say enough to tell what the formats account for.`, {
+    hint: 'Compare each of them with the model that it was made from: --against with its safetensors folder or GGUF file.',
+    details: { feature: 'ONNX model', found: [model.format, other.format] },
+  });
 }
 
-function sizeDifferences(found: ModelConfig, expected: ModelConfig): Difference[] {
+/** How far the logits of a model move when its weights are rounded as another's files hold them. */
+async function roundingDifference(
+  model: VerifiedModel, like: VerifiedModel, config: ModelConfig, { ids, exact }: { readonly ids: readonly number[]; readonly exact: Float32Array }, { executor, signal }: Computing,
+): Promise<number> {
+  const view = like.rounding(model.view(config));
+  return view === null ? 0 : compareLogits(exact, await computeViewLogits(executor, view, ids, signal)).maxDifference;
+}
+
+function sizeDifferences(found: ComparedSizes, expected: ComparedSizes): Difference[] {
   const differences: Difference[] = [];
   const compare = (what: string, one: number, other: number): void => {
     if (one !== other) differences.push({ what, found: one, expected: other, message: `The ${what} is ${one}, and ${other} in the other model.` });
   };
   compare('vocabulary', found.vocabulary, expected.vocabulary);
   compare('hidden width', found.hidden, expected.hidden);
+  compare('width of a head', found.headDim, expected.headDim);
   compare('number of layers', found.layers.length, expected.layers.length);
   for (const [index, layer] of found.layers.entries()) {
     const other = expected.layers[index];
@@ -141,6 +138,10 @@ function sizeDifferences(found: ModelConfig, expected: ModelConfig): Difference[
     compare(`feed-forward width of layer ${index + 1}`, layer.ffn, other.ffn);
   }
   return differences;
+}
+
+function otherWeights(names: readonly string[]): Difference {
+  return { what: 'weights', found: 0, expected: names.length, message: `The two models are built differently: only one of them has ${listNames(names)}.` };
 }
 
 function notFinite(path: string): Difference {

@@ -20,6 +20,9 @@ const CACHE_PREFIX = 'models--';
 /** What Meta and Mistral publish beside the form of Hugging Face. */
 const ORIGINAL_NAMES = /^(params\.json|consolidated[.-].*)$/;
 const GGUF_NAMES = /\.gguf$/i;
+/** A model for ONNX Runtime and the weights beside it, and the settings of onnxruntime-genai. */
+const ONNX_NAMES = /(\.onnx([._]data)?|^genai_config\.json)$/i;
+const WEIGHT_NAMES = /\.(safetensors|gguf)$/i;
 const FOLDER_FILE_NAMES = /\.(json|safetensors|jinja|md)$/i;
 
 /** Resolves a dropped path. Throws NotFoundError if nothing is there, UnsupportedError or FormatError if it is no model. */
@@ -33,6 +36,7 @@ export async function locateModel(path: string): Promise<Location> {
   const name = basename(given);
   if (GGUF_NAMES.test(name)) return locateGguf(dirname(given), name);
   if (PICKLE_NAMES.test(name)) throw pickleError(name, given);
+  if (ONNX_NAMES.test(name)) throw onnxError(dirname(given));
   if (FOLDER_FILE_NAMES.test(name)) return locateFolder(dirname(given));
   throw new FormatError(`${name} is not a model file that this program knows.`, {
     hint: 'Choose a model folder (with config.json and .safetensors files) or a .gguf file.',
@@ -40,11 +44,28 @@ export async function locateModel(path: string): Promise<Location> {
   });
 }
 
+/** The folder of an ONNX model, given that folder or a file of it; null for everything else, also where nothing is. */
+export async function onnxFolderAt(path: string): Promise<string | null> {
+  const given = resolve(path);
+  const isFolder = await stat(given).then((status) => status.isDirectory(), () => null);
+  if (isFolder === null) return null;
+  const folder = isFolder ? given : dirname(given);
+  if (!isFolder && ONNX_NAMES.test(basename(given))) return folder;
+  if (!isFolder && !FOLDER_FILE_NAMES.test(given)) return null;
+  return isOnnxFolder(await readdir(folder).catch(() => [])) ? folder : null;
+}
+
+/** Many folders on the Hub have an ONNX model beside the weights that it was made from: those are opened for the weights. */
+function isOnnxFolder(names: readonly string[]): boolean {
+  return names.some((name) => ONNX_NAMES.test(name)) && !names.some((name) => WEIGHT_NAMES.test(name) || PICKLE_NAMES.test(name));
+}
+
 async function locateFolder(folder: string): Promise<Location> {
   const names = await readdir(folder).catch((error: unknown) => {
     throw toAppError(error);
   });
   const name = folderName(folder);
+  if (isOnnxFolder(names)) throw onnxError(folder);
   if (names.includes('config.json')) return { kind: 'huggingface', path: await realpath(folder), name };
   const revision = await cachedRevision(folder, names);
   if (revision !== null) return locateFolder(revision);
@@ -103,6 +124,14 @@ export function originalFormError(folder: string): UnsupportedError {
   return new UnsupportedError(`The folder ${folderName(folder)} holds a model in its maker's own form (params.json, consolidated weights), which is not read.`, {
     hint: 'Get the same model in the form of Hugging Face: a folder with config.json and model.safetensors.',
     details: { feature: 'original form', found: folder },
+  });
+}
+
+/** The refusal of a model that is ready to be run and no longer to be changed. */
+function onnxError(folder: string): UnsupportedError {
+  return new UnsupportedError(`The folder ${folderName(folder)} holds an ONNX model: a finished form for running, which cannot be made smaller any more.`, {
+    hint: 'Open the model that it was made from instead: a folder with config.json and .safetensors files, or a .gguf file.',
+    details: { feature: 'ONNX', found: folder },
   });
 }
 
