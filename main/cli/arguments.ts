@@ -12,6 +12,9 @@ const COMMON_OPTIONS = {
   threads: { type: 'string' },
 } as const satisfies OptionsConfig;
 
+/** Thousands, millions and billions. */
+const COUNT_UNITS: Readonly<Record<string, number>> = { '': 1, K: 1e3, M: 1e6, B: 1e9 };
+
 type OptionValue = string | boolean | (string | boolean)[] | undefined;
 
 export class Arguments {
@@ -70,6 +73,16 @@ export class Arguments {
     return text === undefined ? undefined : parseBytes(`--${name}`, text);
   }
 
+  /** A count such as `100M` or `1.5B`, or undefined where the option is not given. */
+  count(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const [, number = '', unit = ''] = /^\s*(\d+(?:\.\d+)?)\s*([kmb]?)\s*$/i.exec(text) ?? [];
+    const value = number === '' ? Number.NaN : Math.round(Number(number) * (COUNT_UNITS[unit.toUpperCase()] ?? Number.NaN));
+    if (!(value > 0 && Number.isSafeInteger(value))) throw new UsageError(`--${name} needs a number such as 100M, 1.5B or 135000000; found "${text}".`);
+    return value;
+  }
+
   /** One of several words, in any case. */
   choice<Choice extends string>(name: string, choices: readonly Choice[]): Choice | undefined {
     const text = this.text(name);
@@ -80,10 +93,16 @@ export class Arguments {
     return this.list(name).map((text) => pick(name, text, choices));
   }
 
+  /** All positional arguments, at least one, as absolute paths; `what` names one in messages. */
+  paths(what: string): readonly string[] {
+    if (this.positions.length === 0) throw missing(what);
+    return this.positions.map((position) => this.path(position));
+  }
+
   /** The only positional argument, as an absolute path; `what` names it in messages. */
   onePath(what: string): string {
     const path = this.optionalPath();
-    if (path === undefined) throw new UsageError(`${what} is missing.`, { hint: 'Add --help to see how the command is used.' });
+    if (path === undefined) throw missing(what);
     return path;
   }
 
@@ -108,9 +127,13 @@ export class Arguments {
   /** Throws UsageError when an option is missing. */
   required(name: string): string {
     const text = this.text(name);
-    if (text === undefined || text === '') throw new UsageError(`--${name} is missing.`, { hint: 'Add --help to see how the command is used.' });
+    if (text === undefined || text === '') throw missing(`--${name}`);
     return text;
   }
+}
+
+function missing(what: string): UsageError {
+  return new UsageError(`${what} is missing.`, { hint: 'Add --help to see how the command is used.' });
 }
 
 function pick<Choice extends string>(name: string, text: string, choices: readonly Choice[]): Choice {

@@ -1,5 +1,6 @@
 /** What a command of the program is, and what it gets to work with. */
 import type { ParseArgsConfig } from 'node:util';
+import type { AppError } from '../engine/support/errors';
 import type { OnProgress } from '../engine/support/progress';
 import type { Arguments } from './arguments';
 import type { Advance } from './terminal';
@@ -35,6 +36,8 @@ export interface Outcome {
   readonly text: string;
   /** False when a check that was asked for did not pass. */
   readonly passed?: boolean;
+  /** What kept a part of several things from being done, told already; the exit status is its. */
+  readonly failure?: AppError | undefined;
 }
 
 export interface Command {

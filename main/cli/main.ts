@@ -37,7 +37,9 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
     const outcome = await dispatch(argv, surroundings, display);
     display.clear();
     if (outcome === null) return 0;
-    stdout.write(json ? `${JSON.stringify(outcome.json)}\n` : `${outcome.text}\n`);
+    if (json) stdout.write(`${JSON.stringify(outcome.json)}\n`);
+    else if (outcome.text !== '') stdout.write(`${outcome.text}\n`);
+    if (outcome.failure !== undefined) return EXIT_STATUS[outcome.failure.code];
     return outcome.passed === false ? EXIT_STATUS.verification : 0;
   } catch (thrown) {
     display.clear();

@@ -59,7 +59,7 @@ describe('wrong usage', () => {
   it.each([
     [['squash'], 'There is no command "squash"'],
     [['inspect'], 'MODEL is missing'],
-    [['inspect', 'a', 'b'], 'one argument too many'],
+    [['verify', 'a', 'b'], 'one argument too many'],
     [['compress', 'a', '--out', 'b', '--ratio', 'much'], '--ratio needs a number'],
     [['perplexity', 'a'], 'Give either --text or --ids'],
     [['tasks', 'a'], '--task is missing'],
@@ -148,6 +148,23 @@ describe('a model', () => {
     expect((await shear(['inspect', exampleModel()])).stdout).toContain('260,032');
   });
 
+  it('is inspected beside others, of which a bad one hides none and decides the exit status', async () => {
+    await writeFile(join(folder, 'holiday.png'), 'a picture');
+    const argv = ['inspect', 'holiday.png', exampleModel(), 'nowhere', exampleModel()];
+    const words = await shear(argv);
+    expect(words.status).toBe(3);
+    expect(words.stdout.match(/^Parameters +260,032$/gm)).toHaveLength(2);
+    for (const part of ['holiday.png is not a model file', 'Choose a model folder', `${join(folder, 'nowhere')}: There is no file or folder`]) expect(words.stderr).toContain(part);
+    const json = await shear([...argv, '--json']);
+    expect(json).toMatchObject({ status: 3, stderr: '' });
+    expect(onlyObject(json.stdout)).toMatchObject({
+      models: [{ path: join(folder, 'holiday.png'), error: { code: 'format' } }, { parameters: 260032 }, { error: { code: 'not-found' } }, { parameters: 260032 }],
+    });
+    expect((await shear(['inspect', exampleModel(), exampleModel()])).status).toBe(0);
+    const none = await shear(['inspect', 'holiday.png', 'nowhere']);
+    expect(none).toMatchObject({ status: 3, stdout: '' });
+  });
+
   it('is measured on texts and on ids alike', async () => {
     const text = 'Once upon a time, there was a little girl named Lily. She loved to play outside in the park. '.repeat(8);
     await writeFile(join(folder, 'a.txt'), text);
@@ -183,6 +200,15 @@ describe('a model', () => {
     expect(verified.stdout).not.toMatch(/logit|rounding/i);
     const again = await shear(['export', exampleModel(), '--format', 'gguf', '--out', 'tiny.gguf']);
     expect(again.status).toBe(2);
+  });
+
+  it('is written as ONNX, verified against itself, and inspected no more', async () => {
+    expect((await shear(['export', exampleModel(), '--format', 'onnx', '--dtype', 'INT4', '--out', 'tiny'])).status).toBe(0);
+    expect(await shear(['verify', 'tiny', '--against', exampleModel()])).toMatchObject({ status: 0, stdout: expect.stringContaining('is sound. Its answers agree') as unknown });
+    const { status, stderr } = await shear(['inspect', 'tiny']);
+    expect(status).toBe(3);
+    expect(stderr).toContain('cannot be made smaller any more');
+    expect(stderr).toContain('Open the model that it was made from instead');
   });
 });
 
