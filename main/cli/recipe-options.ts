@@ -45,6 +45,7 @@ export async function recipeFromArguments(args: Arguments): Promise<Recipe> {
     model: args.optionalPath(),
     out: args.has('out') ? args.path(args.required('out')) : undefined,
     size: sizeFromArguments(args),
+    locks: args.list('lock').length === 0 ? undefined : args.list('lock').flatMap((text) => text.split(',').map((lock) => lock.trim())),
     mode: args.choice('mode', ['everywhere', 'quality']),
     seed: args.number('seed', { least: 0, most: 4294967295, whole: true }),
     budgetTokens: args.number('budget-tokens', { least: 0, whole: true }),
@@ -58,7 +59,7 @@ export async function recipeFromArguments(args: Arguments): Promise<Recipe> {
   if (input['model'] === undefined) throw new UsageError('MODEL is missing.', { hint: 'Name the folder or file of the model first.' });
   if (input['out'] === undefined) throw new UsageError('--out is missing.', { hint: 'Name a folder that does not exist yet; the result is put there.' });
   if (input['size'] === undefined) {
-    throw new UsageError('How small? Give --ratio, --target-bytes or --recipe.', { hint: 'For example --ratio 0.2 removes a fifth of the layers.' });
+    throw new UsageError('How small? Give --ratio, --target-bytes, --parameters, --fits or --recipe.', { hint: 'For example --ratio 0.2 removes a fifth of the layers.' });
   }
   input['sources'] ??= await starterSources();
   return completeRecipe(input);
@@ -73,9 +74,18 @@ export async function starterSources(): Promise<SourceInput[]> {
 function sizeFromArguments(args: Arguments): RecipeInput['size'] | undefined {
   const ratio = args.number('ratio', { least: 0, most: 0.9 });
   const bytes = args.number('target-bytes', { least: 1, whole: true });
-  if (ratio !== undefined && bytes !== undefined) throw new UsageError('Give --ratio or --target-bytes, not both.');
-  if (ratio !== undefined) return { kind: 'ratio', ratio };
-  return bytes === undefined ? undefined : { kind: 'bytes', bytes };
+  const parameters = args.count('parameters');
+  const memory = args.bytes('fits');
+  const context = args.number('context', { least: 1, whole: true });
+  const given: RecipeInput['size'][] = [
+    ...(ratio === undefined ? [] : [{ kind: 'ratio' as const, ratio }]),
+    ...(bytes === undefined ? [] : [{ kind: 'bytes' as const, bytes }]),
+    ...(parameters === undefined ? [] : [{ kind: 'parameters' as const, parameters }]),
+    ...(memory === undefined ? [] : [{ kind: 'memory' as const, bytes: memory, ...(context === undefined ? {} : { context }) }]),
+  ];
+  if (given.length > 1) throw new UsageError('Give one of --ratio, --target-bytes, --parameters and --fits, not several.');
+  if (context !== undefined && memory === undefined) throw new UsageError('--context belongs to --fits.');
+  return given[0];
 }
 
 /** Settings of a recipe's training with those that the options override, or undefined without options. */

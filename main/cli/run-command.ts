@@ -7,7 +7,7 @@ import { toAppError, type ErrorCode } from '../engine/support/errors';
 import { executeFolder, prepareRun, reopenRun } from '../engine/jobs/start';
 import type { CommandContext, Outcome } from './command';
 import { stageWords } from './terminal';
-import { asBytes, asCount, asDuration, asFigure, asPercent, columns } from './words';
+import { asBytes, asCount, asDuration, asFigure, asPercent, asSize, columns } from './words';
 
 /** Errors after which the same command would only fail again: a run that has done nothing yet is not worth keeping then. */
 const BAD_INPUT: readonly ErrorCode[] = ['format', 'unsupported', 'not-found', 'text'];
@@ -35,9 +35,8 @@ export async function unfinishedRun(out: string, runsFolder: string): Promise<Ru
 /** Continues a run after its last finished stage, showing how far it is. */
 export async function resumeRun({ runId, recipe, lastStage }: RunSummary, context: CommandContext): Promise<RunResult> {
   const { runsFolder, memoryLimitBytes } = context;
-  const size = recipe.size.kind === 'ratio' ? `${asPercent(recipe.size.ratio)} smaller` : `at most ${asBytes(recipe.size.bytes)}`;
   const place = lastStage === null ? 'from its start' : `after "${stageWords(lastStage)}"`;
-  context.note(`Continuing the run ${runId} (${basename(recipe.model)}, ${size}) ${place}. It keeps its own settings; other options given now do not change it.`);
+  context.note(`Continuing the run ${runId} (${basename(recipe.model)}, ${asSize(recipe.size)}) ${place}. It keeps its own settings; other options given now do not change it.`);
   try {
     return await executeWithProgress(await reopenRun(runId, runsFolder, { memoryLimitBytes }), context);
   } catch (error) {

@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import { inspectionSchema, textPreviewSchema } from './model';
-import { exportTargetSchema, modeSchema, recipeSchema, sizeSchema } from './recipe';
+import { exportTargetSchema, lockSchema, modeSchema, recipeSchema, sizeSchema } from './recipe';
 import { type errorDataSchema, estimateSchema, exportedSchema, runEventSchema, runResultSchema, runSummarySchema, sizeForecastSchema } from './run';
 
 const path = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
@@ -16,7 +16,9 @@ export const engineCalls = {
   'models.inspect': { request: v.strictObject({ path }), reply: inspectionSchema },
   'texts.preview': { request: v.strictObject({ path, model: v.optional(path) }), reply: textPreviewSchema },
   'plan.size': {
-    request: v.strictObject({ model: path, size: sizeSchema, mode: modeSchema, target: exportTargetSchema }),
+    request: v.strictObject({
+      model: path, size: sizeSchema, mode: modeSchema, target: exportTargetSchema, locks: v.optional(v.pipe(v.array(lockSchema), v.maxLength(2000))),
+    }),
     reply: sizeForecastSchema,
   },
   'plan.check': { request: v.strictObject({ recipe: recipeSchema }), reply: estimateSchema },

@@ -5,12 +5,33 @@ const fraction = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const positiveInteger = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const path = v.pipe(v.string(), v.minLength(1));
 
-/** How small: a share of the decoder layers' linear parameters, or the bytes of the exported file. */
+/**
+ * How small: a share of the decoder layers' linear parameters, or the most that the first exported file's weights may
+ * take, the most parameters of the whole model, or the memory that it has to run in.
+ */
 export const sizeSchema = v.variant('kind', [
   v.object({ kind: v.literal('ratio'), ratio: v.pipe(v.number(), v.minValue(0), v.maxValue(0.9)) }),
   v.object({ kind: v.literal('bytes'), bytes: positiveInteger }),
+  v.object({ kind: v.literal('parameters'), parameters: positiveInteger }),
+  v.object({
+    kind: v.literal('memory'),
+    bytes: positiveInteger,
+    /** Tokens of the text whose keys and values lie beside the weights; no more than the model reads count. */
+    context: v.optional(positiveInteger, 4096),
+    /** Bytes for the program that runs it and for its intermediate results. */
+    allowance: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 500_000_000),
+  }),
 ]);
 export type Size = v.InferOutput<typeof sizeSchema>;
+
+/**
+ * What a person keeps whole: layers (`3`, `0-2`, `first`, `last` or `*`; counted from 0, as in the names of weights),
+ * a colon, and the part (`attention`, `mlp` or `*`).
+ */
+export const lockSchema = v.pipe(
+  v.string(),
+  v.regex(/^(\d{1,6}|\d{1,6}-\d{1,6}|first|last|\*):(attention|mlp|\*)$/, 'a lock is LAYERS:PART, such as 3:mlp, 0-2:attention or last:*'),
+);
 
 /** `everywhere`: equal widths in all layers, opens in every program. `quality`: each layer its own width. */
 export const modeSchema = v.picklist(['everywhere', 'quality']);
@@ -122,6 +143,8 @@ export const recipeSchema = v.object({
   model: path,
   mode: v.optional(modeSchema, 'everywhere'),
   size: sizeSchema,
+  /** Parts of layers that stay whole because the user says so. */
+  locks: v.optional(v.pipe(v.array(lockSchema), v.maxLength(2000)), []),
   sources: v.pipe(
     v.array(sourceSchema),
     v.minLength(1),

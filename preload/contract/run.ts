@@ -51,6 +51,16 @@ export const errorDataSchema = v.object({
 export const runStateSchema = v.picklist(['running', 'done', 'failed', 'cancelled', 'interrupted']);
 export type RunState = v.InferOutput<typeof runStateSchema>;
 
+/** Why a part of a layer was kept whole: the knowledge analysis, or the user; null where it was not. */
+const lockedBySchema = v.nullable(v.picklist(['knowledge', 'user']));
+export type LockedBy = v.InferOutput<typeof lockedBySchema>;
+/** The locks of a layer's two parts. Runs of earlier versions told one flag for both, set by the analysis. */
+const layerLocksSchema = v.union([
+  v.object({ attention: lockedBySchema, mlp: lockedBySchema }),
+  v.pipe(v.boolean(), v.transform((isLocked): { attention: LockedBy; mlp: LockedBy } => (isLocked ? { attention: 'knowledge', mlp: 'knowledge' } : { attention: null, mlp: null }))),
+]);
+export type LayerLocks = v.InferOutput<typeof layerLocksSchema>;
+
 const phaseSchema = v.picklist(['full', 'pruned', 'recovered']);
 export type Phase = v.InferOutput<typeof phaseSchema>;
 
@@ -70,7 +80,7 @@ const eventBody = v.variant('type', [
   }),
   v.object({
     type: v.literal('layer'), layer: v.number(), kvHeads: v.number(), kvHeadsBefore: v.number(),
-    ffn: v.number(), ffnBefore: v.number(), locked: v.boolean(),
+    ffn: v.number(), ffnBefore: v.number(), locked: layerLocksSchema,
   }),
   v.object({ type: v.literal('mix'), round: v.number(), weights: v.record(v.string(), v.number()) }),
   v.object({ type: v.literal('note'), text: v.string() }),
@@ -104,7 +114,7 @@ export const runResultSchema = v.object({
   perplexities: v.array(v.object({ source: v.string(), full: v.number(), pruned: v.number(), recovered: v.number(), tokens: v.number() })),
   samples: v.array(v.object({ prompt: v.string(), before: v.string(), after: v.string() })),
   layers: v.array(v.object({
-    kvHeads: v.number(), kvHeadsBefore: v.number(), ffn: v.number(), ffnBefore: v.number(), locked: v.boolean(),
+    kvHeads: v.number(), kvHeadsBefore: v.number(), ffn: v.number(), ffnBefore: v.number(), locked: layerLocksSchema,
   })),
   exports: v.array(exportedSchema),
   /** HTML report, opens from the file. */

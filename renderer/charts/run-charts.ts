@@ -1,4 +1,5 @@
 /** Turns a run's figures into what the charts, their sentences and their tables show; pure. */
+import type { LockedBy } from '../../preload/contract/run';
 import { latestPerplexity, sourcesOf, type LayerWidths, type LossPoint, type Part, type RunView } from '../state/run-view';
 import { text } from '../text/catalogue';
 import { formatCount, formatFigure } from '../text/format';
@@ -103,7 +104,7 @@ export function knowledgeSummary(view: RunView): string {
   const first = view.knowledge[0];
   if (first === undefined) return text.run.mapNone;
   const worst = view.knowledge.reduce((most, cell) => (cell.deviation > most.deviation ? cell : most), first);
-  return text.run.mapSummary(text.run.mapPlace(text.run[worst.part], worst.layer), worst.source, worst.deviation, view.layers.some((layer) => layer.locked));
+  return text.run.mapSummary(text.run.mapPlace(text.run[worst.part], worst.layer), worst.source, worst.deviation, view.layers.some(({ locked }) => locked.attention === 'knowledge' || locked.mlp === 'knowledge'));
 }
 
 /** The knowledge table: a row for each text and layer. */
@@ -134,11 +135,11 @@ export interface PartWidths {
   readonly part: Part;
   readonly now: number;
   readonly before: number;
-  /** Kept whole for what it knows, while other layers lose some of this part. */
-  readonly isSpared: boolean;
+  /** Who keeps it whole, while other layers lose some of this part; null where nobody does. */
+  readonly spared: LockedBy;
 }
 
-/** The two parts of each layer. A run tells which layers hold something spared; which part that is, the widths say. */
+/** The two parts of each layer. Earlier versions told only which layers hold something spared; which part that is, the widths say. */
 export function partsOf(layers: readonly LayerWidths[]): readonly { readonly layer: number; readonly parts: readonly PartWidths[] }[] {
   const attention = (layer: LayerWidths): Omit<PartWidths, 'isSpared'> => ({ part: 'attention', now: layer.kvHeads, before: layer.kvHeadsBefore });
   const mlp = (layer: LayerWidths): Omit<PartWidths, 'isSpared'> => ({ part: 'mlp', now: layer.ffn, before: layer.ffnBefore });
@@ -147,7 +148,7 @@ export function partsOf(layers: readonly LayerWidths[]): readonly { readonly lay
     parts: [attention, mlp].map((pick) => {
       const own = pick(layer);
       const isCutElsewhere = layers.some((other) => pick(other).now < pick(other).before);
-      return { ...own, isSpared: layer.locked && own.now === own.before && isCutElsewhere };
+      return { ...own, spared: own.now === own.before && isCutElsewhere ? layer.locked[own.part] : null };
     }),
   }));
 }
@@ -156,7 +157,7 @@ export function partsOf(layers: readonly LayerWidths[]): readonly { readonly lay
 export function widthsRows(layers: readonly LayerWidths[]): readonly (readonly string[])[] {
   return partsOf(layers).map(({ layer, parts }) => [
     String(layer + 1),
-    ...parts.map(({ now, before, isSpared }) => `${text.run.kept(now, before)}${isSpared ? ` (${text.run.locked})` : ''}`),
+    ...parts.map(({ now, before, spared }) => `${text.run.kept(now, before)}${spared === null ? '' : ` (${text.run.locked[spared]})`}`),
   ]);
 }
 

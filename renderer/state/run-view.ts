@@ -1,5 +1,5 @@
 /** A run as its events tell it: a pure fold, so that a run opened from disk looks like one watched live. */
-import { STAGES, type Phase, type RunEvent, type RunState, type Stage } from '../../preload/contract/run';
+import { STAGES, type LayerLocks, type Phase, type RunEvent, type RunState, type Stage } from '../../preload/contract/run';
 import type { ErrorData } from './bridge.svelte';
 
 /** The two halves of a layer. */
@@ -35,7 +35,7 @@ export interface LayerWidths {
   readonly kvHeadsBefore: number;
   readonly ffn: number;
   readonly ffnBefore: number;
-  readonly locked: boolean;
+  readonly locked: LayerLocks;
 }
 
 /** Everything that the run page shows. `overall` is 0 to 1. */

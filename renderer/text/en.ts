@@ -53,14 +53,18 @@ export const en = {
   drop: {
     nothing: 'Nothing with a place on this computer was dropped. Drop a file or a folder.',
     notNow: 'A run is shown here. Go to Home first to start with another model.',
-    textsKept: (count: number) =>
-      `Kept ${counted(count, 'text', 'texts')} for step 3. Now drop the model that you want to make smaller.`,
+    textsKept: (count: number, isChoosing: boolean) =>
+      `Kept ${counted(count, 'text', 'texts')} for step 3. Now ${isChoosing ? 'choose' : 'drop'} the model that you want to make smaller.`,
     textsAdded: (count: number) => (count === 0 ? 'These texts are in the list already.' : `Added ${counted(count, 'text', 'texts')}.`),
-    took: (model: string, texts: number, leftOut: readonly string[]) =>
-      `Took “${model}” as the model` +
-      (texts > 0 ? ` and ${counted(texts, 'text', 'texts')} for step 3` : '') +
-      (leftOut.length > 0 ? `. Left out, because one model is made smaller at a time: ${leftOut.join(', ')}` : '') +
-      '.',
+    took: (model: string, texts: number) => `Took “${model}” as the model${alsoTexts(texts)}.`,
+    several: (models: number, texts: number) => `${models} possible models were dropped${alsoTexts(texts)}. One is made smaller at a time: choose it below.`,
+    onlyOne: (model: string, texts: number) => `Took “${model}”, the only one that can be used${alsoTexts(texts)}.`,
+  },
+  candidates: {
+    legend: 'Which model shall be made smaller?',
+    reading: 'Reading…',
+    facts: (family: string, parameters: number, bytes: number, dtype: string, notes: number) =>
+      `${familyName(family)}, ${formatCompact(parameters)} parameters, ${formatBytes(bytes)} (${dtype})` + (notes > 0 ? `, ${counted(notes, 'note', 'notes')}` : ''),
   },
   home: {
     title: 'Make a language model smaller',
@@ -85,7 +89,13 @@ export const en = {
     },
     canContinue: (stage: string) => `Can be continued after “${stage}”`,
     canStartOver: 'Can be continued from the start',
-    runLine: (percent: string, when: string) => `${percent} smaller · ${when}`,
+    runLine: (size: string, when: string) => `${size} · ${when}`,
+    sizes: {
+      ratio: (percent: string) => `${percent} smaller`,
+      bytes: (bytes: number) => `at most ${formatBytes(bytes)}`,
+      parameters: (count: number) => `at most ${formatCompact(count)} parameters`,
+      memory: (bytes: number) => `to run in ${formatBytes(bytes)}`,
+    },
     outcome: (before: string, after: string) => `${before} → ${after}`,
   },
   model: {
@@ -280,7 +290,7 @@ export const en = {
     widthsSummary: (heads: number, ffn: number) =>
       `Over all layers, ${formatWholePercent(heads)} of the attention and ${formatWholePercent(ffn)} of the feed-forward part stay.`,
     widthsNone: 'Appears when the parts to remove are known.',
-    locked: 'kept whole',
+    locked: { knowledge: 'kept whole', user: 'locked by you' },
     source: 'Text',
     layer: 'Layer',
     attention: 'Attention',
@@ -345,6 +355,11 @@ export const en = {
 };
 
 /** A family as its makers write it; an unknown one as the model names it. */
+/** The texts of a drop, after its model. */
+function alsoTexts(count: number): string {
+  return count > 0 ? ` and ${counted(count, 'text', 'texts')} for step 3` : '';
+}
+
 function familyName(family: string): string {
   const names: Readonly<Record<string, string>> = {
     llama: 'Llama', mistral: 'Mistral', qwen2: 'Qwen2', qwen3: 'Qwen3', phi3: 'Phi-3', gemma2: 'Gemma 2', gemma3: 'Gemma 3',

@@ -15,6 +15,8 @@ export interface BlockOptions {
   readonly vocabulary: number;
   /** Stop once this many ids are packed; all of the file if absent. */
   readonly maxTokens?: number | undefined;
+  /** Read no more of each document than this: for who wants to know only that there is enough. */
+  readonly maxDocumentCharacters?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told of rows left out; without it the first raises TextError. */
   readonly onProblem?: ((problem: TextProblem, row: number) => void) | undefined;
@@ -36,7 +38,7 @@ export async function readTextBlocks(file: string, tokenizer: Tokenizer, options
   const style = chatStyle(tokenizer);
   const limit = options.maxTokens ?? Number.POSITIVE_INFINITY;
   for await (const document of readTextSource(file, { signal: options.signal, onProblem: options.onProblem })) {
-    const ids = tokenizer.encode(documentText(document, style));
+    const ids = tokenizer.encode(documentText(document, style).slice(0, options.maxDocumentCharacters));
     const outside = ids.find((id) => id >= options.vocabulary);
     if (outside !== undefined) {
       throw new TextError(`The tokenizer gives the token id ${outside}, but the model has only ${options.vocabulary} tokens.`, {

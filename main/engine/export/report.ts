@@ -3,7 +3,7 @@
  * and everything needed to repeat the run. All text that came from files or people is escaped.
  */
 import type { Recipe } from '../../../preload/contract/recipe';
-import type { RunEvent, RunResult } from '../../../preload/contract/run';
+import type { LayerLocks, LockedBy, RunEvent, RunResult } from '../../../preload/contract/run';
 import { barChart, heatMap, lineChart, type HeatCell } from './report-charts';
 import { html, Markup, table } from './report-markup';
 import { REPORT_STYLE } from './report-style';
@@ -33,7 +33,7 @@ export function renderReport(input: ReportInput): string {
 ${cards(result)}
 ${quality(result)}
 ${training(input.events)}
-${knowledge(input.events, input.result.layers.some((layer) => layer.locked))}
+${knowledge(input.events, input.result.layers.some(({ locked }) => locked.attention === 'knowledge' || locked.mlp === 'knowledge'))}
 ${layers(result)}
 ${samples(result)}
 ${files(result)}
@@ -111,8 +111,15 @@ function layers(result: RunResult): Markup {
   return html`<h2>What was removed</h2><p>${summary} Beside this report, <code>plan.csv</code> says of every single one whether it stays, and why.</p>
 ${barChart(summary, [{ name: 'Attention kept', tone: 'plain' }, { name: 'Feed-forward kept', tone: 'strong' }], kept, asPercent)}
 <details><summary>Show as a table</summary>${table('Widths of each layer', ['Layer', 'Attention groups', 'Feed-forward channels', 'Protected'], result.layers.map((layer, index) => [
-    String(index + 1), `${layer.kvHeads} of ${layer.kvHeadsBefore}`, `${asCount(layer.ffn)} of ${asCount(layer.ffnBefore)}`, layer.locked ? 'yes' : 'no',
+    String(index + 1), `${layer.kvHeads} of ${layer.kvHeadsBefore}`, `${asCount(layer.ffn)} of ${asCount(layer.ffnBefore)}`, protectedParts(layer.locked),
   ]))}</details>`;
+}
+
+/** Which parts of a layer were kept whole, and by whom. */
+function protectedParts({ attention, mlp }: LayerLocks): string {
+  const said = (part: string, by: LockedBy): string[] => (by === null ? [] : [by === 'user' ? `${part} (locked by you)` : part]);
+  const parts = [...said('attention', attention), ...said('feed-forward', mlp)];
+  return parts.length === 0 ? 'no' : parts.join(', ');
 }
 
 function samples(result: RunResult): Markup {

@@ -7,8 +7,8 @@ import { requireSafetensorsForm } from '../export/safetensors-model';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { PlanError } from '../support/errors';
-import { asProblem, firstTarget } from './estimate';
-import { planWidths, withEvenWidths } from './size';
+import { asProblem, planRecipe } from './estimate';
+import { withEvenWidths } from './size';
 
 /**
  * One error for each file type that cannot hold the model as it will be. Nothing is written.
@@ -47,7 +47,7 @@ function expectedConfig(config: ModelConfig, recipe: Recipe): ModelConfig {
     return { ...config, layers: config.layers.map((layer, index) => (index === 0 ? { ...layer, ffn: layer.ffn - 1 } : layer)) };
   }
   try {
-    const budget = planWidths(config, recipe.size, recipe.mode, firstTarget(recipe));
+    const budget = planRecipe(config, recipe);
     if (budget.mode === 'quality') return config;
     const { heads, kvHeads, ffn } = budget;
     return withEvenWidths(config, { heads, kvHeads, ffn });

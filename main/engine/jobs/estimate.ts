@@ -8,7 +8,8 @@ import type { Problem } from '../../../preload/contract/model';
 import type { Recipe } from '../../../preload/contract/recipe';
 import type { Estimate, Stage } from '../../../preload/contract/run';
 import { countParameters, type ModelConfig } from '../model/config';
-import { AppError, PlanError, ResourceError, UnsupportedError, UsageError, toAppError } from '../support/errors';
+import { AppError, FormatError, PlanError, ResourceError, TextError, UnsupportedError, UsageError, toAppError } from '../support/errors';
+import { resolveLocks } from '../pruning/locks';
 import { availableMemoryBytes, memoryLimitBytes, volumeOf } from './machine';
 import type { StageEstimate } from './progress-meter';
 import { planWidths, weightBytes, withEvenWidths, type WidthBudget } from './size';
@@ -103,7 +104,7 @@ export async function estimateNeeds(input: Omit<EstimateInput, 'speed'>): Promis
 
   let disk = { exports: 0, run: 0 };
   try {
-    disk = estimateDiskBytes(config, planWidths(config, recipe.size, recipe.mode, firstTarget(recipe)), recipe);
+    disk = estimateDiskBytes(config, planRecipe(config, recipe), recipe);
     // Pruning a model that is not in memory changes a copy of it on the disk.
     disk.run = Math.max(0, disk.run + (streamed ? 4 * countParameters(config) : 0) - writtenBytes);
   } catch (error) {
@@ -144,9 +145,21 @@ export function refuseIfImpossible(estimate: Needs): void {
       throw new AppError('not-found', message, options);
     case 'unsupported':
       throw new UnsupportedError(message, options);
+    case 'text':
+      throw new TextError(message, options);
+    case 'format':
+      throw new FormatError(message, options);
     default:
       throw new UsageError(message, options);
   }
+}
+
+/**
+ * The widths, or totals, that a recipe leads to.
+ * @throws PlanError as `planWidths`, and for locks of layers that the model does not have.
+ */
+export function planRecipe(config: ModelConfig, recipe: Recipe): WidthBudget {
+  return planWidths(config, recipe.size, recipe.mode, firstTarget(recipe), resolveLocks(config, recipe.locks));
 }
 
 /** The first export target: the one that a size in bytes is about. */

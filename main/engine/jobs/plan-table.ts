@@ -1,7 +1,8 @@
 /** A pruning plan explained: for each unit whether it stays, and the score, threshold, lock and text behind that, as a table. */
 import type { Recipe } from '../../../preload/contract/recipe';
+import type { LockedBy } from '../../../preload/contract/run';
 import type { Cell } from '../export/csv';
-import type { PlannedGroup, PruningPlan } from '../pruning/plan';
+import { lockedBy, type PlannedGroup, type PruningPlan } from '../pruning/plan';
 import type { Analysis } from './steps/stage-files';
 
 /** Columns of the table; places count from 1, as in reports. */
@@ -42,7 +43,7 @@ export function* planRows({ plan, analysis, recipe, sources }: PlanTableInput): 
       yield [
         group.layer + 1, group.part, unit + 1, kept.has(unit) ? 'yes' : 'no', rounded(score), threshold === null ? null : rounded(threshold),
         isMeasured ? 'rise of the loss without this unit' : formula, period === null ? null : period + 1, ...knowledge,
-        reason({ isKept: kept.has(unit), isLocked: group.locked, score, threshold }),
+        reason({ isKept: kept.has(unit), locked: lockedBy(group), score, threshold }),
       ];
     }
   }
@@ -76,9 +77,9 @@ function thresholdsOf(plan: PruningPlan, mode: Recipe['mode']): Map<string, Map<
   return found;
 }
 
-function reason({ isKept, isLocked, score, threshold }: { isKept: boolean; isLocked: boolean; score: number; threshold: number | null }): string {
+function reason({ isKept, locked, score, threshold }: { isKept: boolean; locked: LockedBy; score: number; threshold: number | null }): string {
   if (!isKept) return 'among the lowest scores';
-  if (isLocked) return 'its group is among the most sensitive';
+  if (locked !== null) return locked === 'user' ? 'locked by you' : 'its group is among the most sensitive';
   if (threshold === null) return 'nothing of this kind had to go';
   return score >= threshold ? 'its score is not below the threshold' : 'its group may lose no more';
 }

@@ -15,6 +15,7 @@ import { defaultThreads } from './machine';
 import { ModelCache } from './model-cache';
 import { PAUSE } from './run';
 import { RunFolder, canContinue, listRuns } from './run-folder';
+import { resolveLocks } from '../pruning/locks';
 import { forecastSize } from './size';
 import { checkRecipe, executeFolder, prepareRun, reopenRun } from './start';
 
@@ -82,7 +83,10 @@ export function createEngineService(options: EngineServiceOptions): EngineServic
       }
     },
 
-    'plan.size': async ({ model, size, mode, target }) => forecastSize(await facts.config(model), size, mode, target),
+    'plan.size': async ({ model, size, mode, target, locks = [] }) => {
+      const config = await facts.config(model);
+      return forecastSize(config, size, mode, target, resolveLocks(config, locks));
+    },
 
     'plan.check': async ({ recipe }) => {
       const key = `${recipe.training.batch}x${recipe.training.length}`;

@@ -1,16 +1,19 @@
 /**
- * How small a model gets: the widths that a wished ratio or file size leads to, from the configuration alone. The
+ * How small a model gets: the widths that a wished size leads to, from the configuration alone. The
  * forecast that people see before the start and the pruning itself use these same functions, so they cannot differ.
  */
 import type { ExportTarget, Mode, Size } from '../../../preload/contract/recipe';
 import type { SizeForecast } from '../../../preload/contract/run';
-import { ggufWeightBytes, widthStep } from '../export/gguf-types';
-import { onnxWeightBytes, onnxWidthStep } from '../export/onnx-types';
 import { countLinearParameters, countParameters, type LayerShape, type ModelConfig } from '../model/config';
 import { canLoseHeads } from '../model/families/index';
-import { fewestKept } from '../pruning/select';
+import type { UserLocks } from '../pruning/locks';
+import { fewestKept, KEPT_SHARES } from '../pruning/select';
+import type { Part } from '../pruning/units';
 import { PlanError } from '../support/errors';
 import { programsThatOpen } from './opens-in';
+import { oddWeightBytes, sizeGoal, weightBytes, type Goal, type Kept } from './size-goal';
+
+export { weightBytes } from './size-goal';
 
 /**
  * Attention is dear: removing a key/value group costs far more knowledge than MLP channels of the same size. So channels
@@ -38,9 +41,14 @@ interface Removal {
 }
 
 /** What pruning has to reach: the same widths in every layer, or totals that the knowledge analysis shares out. */
-export type WidthBudget =
-  | (Removal & { readonly mode: 'everywhere'; readonly heads: number; readonly kvHeads: number; readonly ffn: number })
-  | (Removal & { readonly mode: 'quality' });
+export type WidthBudget = Removal & { readonly locks: UserLocks } & (
+    | { readonly mode: 'everywhere'; readonly heads: number; readonly kvHeads: number; readonly ffn: number }
+    | {
+        readonly mode: 'quality';
+        /** The least share of its units that each group keeps. */
+        readonly keptShare: number;
+      }
+  );
 
 /** Linear parameters of one MLP channel: a row of up, and of gate where there is one, and a column of down. */
 export function channelParameters(config: ModelConfig): number {
@@ -52,128 +60,91 @@ export function groupParameters(config: ModelConfig, layer: LayerShape): number 
   return 2 * config.hidden * config.headDim * (1 + layer.heads / layer.kvHeads);
 }
 
-/** Bytes of a model's weights in an element type, exactly. GGUF keeps vectors (norms, biases) in four bytes. */
-export function weightBytes(config: ModelConfig, target: ExportTarget): number {
-  if (target.format === 'gguf') return ggufWeightBytes(config, target.dtype);
-  if (target.format === 'onnx') return onnxWeightBytes(config, target.dtype);
-  return countParameters(config) * (target.dtype === 'F32' ? 4 : 2);
-}
-
-/** The same where each layer gets a width of its own, which is hardly ever whole blocks: a straight line in the widths. */
-function oddWeightBytes(config: ModelConfig, target: ExportTarget): number {
-  if (target.format === 'onnx') return onnxWeightBytes(config, target.dtype, target.dtype === 'INT4');
-  return target.format === 'gguf' ? ggufWeightBytes(config, target.dtype, true) : weightBytes(config, target);
-}
-
 /** The configuration with the same widths in every layer. */
 export function withEvenWidths(config: ModelConfig, widths: LayerShape): ModelConfig {
   return { ...config, layers: config.layers.map(() => widths) };
 }
 
 /**
- * The widths, or totals, that a wished size leads to.
+ * The widths, or totals, that a wished size leads to; `locks` stay whole.
  * @throws PlanError when even the smallest widths are larger than what is asked for, with the limit in words.
  */
-export function planWidths(config: ModelConfig, size: Size, mode: Mode, target: ExportTarget): WidthBudget {
-  const goal = size.kind === 'ratio' ? ratioGoal(config, size.ratio, target) : bytesGoal(config, size.bytes, mode, target);
-  return mode === 'everywhere' ? planEven(config, goal) : planTotals(config, goal);
+export function planWidths(config: ModelConfig, size: Size, mode: Mode, target: ExportTarget, locks: UserLocks = []): WidthBudget {
+  const goal = sizeGoal(config, size, mode, target);
+  return mode === 'everywhere' ? planEven(config, goal, locks) : planTotals(config, goal, locks);
 }
 
-/** What must not be exceeded (`keep`), and how a configuration is measured against it. */
-interface Goal {
-  readonly keep: number;
-  readonly measure: (config: ModelConfig) => number;
-  /** `nearest` hits a ratio from either side; `below` never exceeds a file size. */
-  readonly rounding: 'nearest' | 'below';
-  /** Feed-forward widths of all layers alike are multiples of this; beyond 1 the measure goes in steps. */
-  readonly widthStep: number;
-  readonly tooSmall: (smallest: number) => PlanError;
-}
-
-function stepOf(target: ExportTarget): number {
-  if (target.format === 'onnx') return onnxWidthStep(target.dtype);
-  return target.format === 'gguf' ? widthStep(target.dtype) : 1;
-}
-
-function ratioGoal(config: ModelConfig, ratio: number, target: ExportTarget): Goal {
-  const total = countLinearParameters(config);
+/** What stays beyond what each layer needs, for the error about a size that cannot be reached. */
+function keptBeside(config: ModelConfig, mode: Mode, locks: UserLocks): Kept {
+  const hasLocks = locks.some((parts) => parts.size > 0);
+  const isEven = mode === 'everywhere';
   return {
-    keep: total * (1 - ratio),
-    measure: countLinearParameters,
-    rounding: 'nearest',
-    widthStep: stepOf(target),
-    tooSmall: (smallest) => {
-      const most = Math.floor((1 - smallest / total) * 1000) / 10;
-      return new PlanError(`This model can lose at most ${most}% of its layers; ${round(ratio * 100)}% was asked for.${headsNote(config)}`, {
-        hint: `Choose ${most}% or less.`,
-        details: { asked: ratio, most: most / 100 },
-      });
-    },
+    notes: [
+      ...(canLoseHeads(config) ? [] : ['Its attention heads stay: no program opens this kind of model with fewer, or they are normalised together.']),
+      ...(hasLocks && isEven ? ['All layers end with the same widths in this mode, so what you keep whole in one of them stays whole in all.'] : []),
+      ...(hasLocks && !isEven ? ['What you keep whole cannot give anything.'] : []),
+    ],
+    choices: hasLocks ? ['fewer parts to keep whole', ...(isEven ? ['"best quality", where each layer has widths of its own'] : [])] : [],
   };
 }
 
-/** Why a model cannot lose more, where its heads are what stays. */
-function headsNote(config: ModelConfig): string {
-  return canLoseHeads(config) ? '' : ' Its attention heads stay: no program opens this kind of model with fewer, or they are normalised together.';
-}
-
-function bytesGoal(config: ModelConfig, bytes: number, mode: Mode, target: ExportTarget): Goal {
-  const isSmallEnough = weightBytes(config, target) <= bytes;
-  return {
-    keep: isSmallEnough ? Number.POSITIVE_INFINITY : bytes,
-    measure: (candidate) => (mode === 'everywhere' ? weightBytes(candidate, target) : oddWeightBytes(candidate, target)),
-    rounding: 'below',
-    widthStep: stepOf(target),
-    tooSmall: (smallest) =>
-      new PlanError(
-        `This model cannot be made smaller than ${inMegabytes(smallest)} as ${target.dtype}; ${inMegabytes(bytes)} was asked for. ` +
-          'Its word table and its smallest layers alone take that much.',
-        {
-          hint: `Choose a larger size, or ${smallerType(target) ?? 'start from a smaller model'}.`,
-          details: { askedBytes: bytes, smallestBytes: smallest, before: weightBytes(config, target) },
-        },
-      ),
-  };
-}
-
-/** What to choose where an element type is too large. */
-function smallerType({ format, dtype }: ExportTarget): string | null {
-  if (dtype === 'F32') return 'the element type F16';
-  if (format === 'onnx') return dtype === 'F16' ? 'the element type INT4' : null;
-  return format === 'gguf' && (dtype === 'F16' || dtype === 'BF16' || dtype === 'Q8_0') ? 'the element type Q4_K_M' : null;
-}
-
-function planEven(config: ModelConfig, goal: Goal): WidthBudget {
+function planEven(config: ModelConfig, goal: Goal, locks: UserLocks): WidthBudget {
   const queriesPerGroup = evenQueriesPerGroup(config);
   const most = {
     kvHeads: Math.min(...config.layers.map((layer) => layer.kvHeads)),
     ffn: Math.min(...config.layers.map((layer) => layer.ffn)),
   };
+  refuseWiderLocks(config, locks, most);
+  const isLocked = (part: Part): boolean => locks.some((parts) => parts.has(part));
   const widths = (kvHeads: number, ffn: number): LayerShape => ({ kvHeads, heads: kvHeads * queriesPerGroup, ffn });
   const measure = (kvHeads: number, ffn: number): number => goal.measure(withEvenWidths(config, widths(kvHeads, ffn)));
-  const minChannels = Math.min(Math.max(MIN_CHANNELS, goal.widthStep), most.ffn);
-  const exactFfn = (kvHeads: number): number => {
-    if (goal.rounding === 'below' && goal.widthStep > 1) return widestBelow(goal, most.ffn, (ffn) => measure(kvHeads, ffn));
-    // The measure is a straight line in the feed-forward width: solve it.
-    const base = measure(kvHeads, 0);
-    return Number.isFinite(goal.keep) ? (goal.keep - base) / (measure(kvHeads, 1) - base) : most.ffn;
+  const fewestGroups = canLoseHeads(config) && !isLocked('attention') ? Math.min(MIN_GROUPS, most.kvHeads) : most.kvHeads;
+  const found = (kvHeads: number, ffn: number): WidthBudget => {
+    const kept = widths(kvHeads, ffn);
+    return { mode: 'everywhere', locks, ...kept, ...removalOf(config, config.layers.map(() => kept)) };
   };
+  const tooSmall = (smallest: number): PlanError => goal.tooSmall(smallest, keptBeside(config, 'everywhere', locks));
 
   let kvHeads = most.kvHeads;
-  const fewestGroups = canLoseHeads(config) ? MIN_GROUPS : kvHeads;
-  while (kvHeads > fewestGroups && exactFfn(kvHeads) < (1 - CHANNELS_FIRST_SHARE) * most.ffn) {
+  if (isLocked('mlp')) {
+    while (measure(kvHeads, most.ffn) > goal.keep * (1 + 1e-12)) {
+      if (kvHeads === fewestGroups) throw tooSmall(measure(kvHeads, most.ffn));
+      kvHeads -= 1;
+    }
+    return found(kvHeads, most.ffn);
+  }
+  const minChannels = Math.min(Math.max(MIN_CHANNELS, goal.widthStep), most.ffn);
+  const exactFfn = (groups: number): number => {
+    if (goal.rounding === 'below' && goal.widthStep > 1) return widestBelow(goal, most.ffn, (ffn) => measure(groups, ffn));
+    // The measure is a straight line in the feed-forward width: solve it.
+    const base = measure(groups, 0);
+    return Number.isFinite(goal.keep) ? (goal.keep - base) / (measure(groups, 1) - base) : most.ffn;
+  };
+  const roundsUp = goal.rounding === 'nearest' ? 0.5 : 1e-6;
+  while (kvHeads > fewestGroups && exactFfn(kvHeads) < Math.max((1 - CHANNELS_FIRST_SHARE) * most.ffn, minChannels - roundsUp)) {
     // Where one group is worth more than all the channels that it would spare, the channels go.
     if (exactFfn(kvHeads - 1) >= most.ffn && exactFfn(kvHeads) >= minChannels) break;
     kvHeads -= 1;
   }
   const exact = exactFfn(kvHeads);
-  if (exact < minChannels - 0.5) {
+  if (exact < minChannels - roundsUp) {
     const smallest = measure(kvHeads, minChannels);
-    if (goal.rounding === 'below' || Math.abs(smallest - goal.keep) > ROUNDING_TOLERANCE * goal.measure(config)) throw goal.tooSmall(smallest);
+    if (goal.rounding === 'below' || Math.abs(smallest - goal.keep) > ROUNDING_TOLERANCE * goal.measure(config)) throw tooSmall(smallest);
   }
-  const ffn = roundWidth(exact, goal, { least: minChannels, most: most.ffn, fractionPerChannel: fractionPerChannel(config) });
-  const kept = widths(kvHeads, ffn);
-  return { mode: 'everywhere', ...kept, ...removalOf(config, config.layers.map(() => kept)) };
+  return found(kvHeads, roundWidth(exact, goal, { least: minChannels, most: most.ffn, fractionPerChannel: fractionPerChannel(config) }));
+}
+
+/** Layers end as narrow as the narrowest: a wider one cannot stay whole. */
+function refuseWiderLocks(config: ModelConfig, locks: UserLocks, narrowest: Pick<LayerShape, 'kvHeads' | 'ffn'>): void {
+  const wider = config.layers.flatMap((layer, index) => [
+    ...(locks[index]?.has('attention') === true && layer.kvHeads > narrowest.kvHeads ? [`attention of layer ${index + 1}`] : []),
+    ...(locks[index]?.has('mlp') === true && layer.ffn > narrowest.ffn ? [`feed-forward part of layer ${index + 1}`] : []),
+  ]);
+  if (wider.length === 0) return;
+  throw new PlanError(`All layers end as narrow as the narrowest in this mode, so these cannot stay whole: ${wider.join(', ')}.`, {
+    hint: 'Choose "best quality", where each layer has widths of its own, or fewer parts to keep whole.',
+    details: { locked: wider },
+  });
 }
 
 /** The largest width, `most` or a whole number of steps, that does not measure more than is to be kept; 0 if none does. */
@@ -213,29 +184,34 @@ function evenQueriesPerGroup(config: ModelConfig): number {
   return only;
 }
 
-function planTotals(config: ModelConfig, goal: Goal): WidthBudget {
-  const channels = config.layers.reduce((sum, layer) => sum + layer.ffn - fewestKept(layer.ffn), 0);
-  const groups = canLoseHeads(config) ? config.layers.reduce((sum, layer) => sum + layer.kvHeads - fewestKept(layer.kvHeads), 0) : 0;
+function planTotals(config: ModelConfig, goal: Goal, locks: UserLocks): WidthBudget {
   const before = goal.measure(config);
   // What one channel and one group are worth in the goal's measure, biases included; groups may differ between layers.
   const channelWorth = before - goal.measure(withFirstLayer(config, (layer) => ({ ...layer, ffn: layer.ffn - 1 })));
   const groupWorth = averageGroupWorth(config, goal);
   const toRemove = Math.max(0, before - goal.keep);
   const round = goal.rounding === 'nearest' ? Math.round : Math.ceil;
+  const own = (part: Part, sizes: readonly number[]): readonly number[] => sizes.filter((_, layer) => locks[layer]?.has(part) !== true);
+  const channelsOf = own('mlp', config.layers.map((layer) => layer.ffn));
+  const groupsOf = canLoseHeads(config) ? own('attention', config.layers.map((layer) => layer.kvHeads)) : [];
+  const spare = (sizes: readonly number[], keptShare: number): number => sizes.reduce((sum, size) => sum + size - fewestKept(size, keptShare), 0);
 
-  const channelsFirst = Math.min(channels, Math.floor(CHANNELS_FIRST_SHARE * config.layers.reduce((sum, layer) => sum + layer.ffn, 0)));
-  const beyond = toRemove - channelsFirst * channelWorth;
-  const groupsRemoved = beyond <= 0 ? 0 : Math.min(groups, Math.ceil(beyond / groupWorth - 1e-9));
-  const channelsRemoved = Math.max(0, round((toRemove - groupsRemoved * groupWorth) / channelWorth - 1e-9));
-  if (channelsRemoved > channels) throw goal.tooSmall(before - groups * groupWorth - channels * channelWorth);
-
-  const total = countLinearParameters(config);
-  const averageGroup = averageGroupWorth(config, { measure: countLinearParameters });
-  const removed = channelsRemoved * channelParameters(config) + groupsRemoved * averageGroup;
-  return {
-    mode: 'quality', channelsRemoved, kvGroupsRemoved: groupsRemoved,
-    removedLinearParameters: removed, removedFraction: removed / total,
-  };
+  let smallest = before;
+  for (const keptShare of KEPT_SHARES) {
+    const [channels, groups] = [spare(channelsOf, keptShare), spare(groupsOf, keptShare)];
+    const channelsFirst = Math.min(channels, Math.floor(CHANNELS_FIRST_SHARE * channelsOf.reduce((sum, size) => sum + size, 0)));
+    const beyond = toRemove - channelsFirst * channelWorth;
+    const groupsRemoved = beyond <= 0 ? 0 : Math.min(groups, Math.ceil(beyond / groupWorth - 1e-9));
+    const channelsRemoved = Math.max(0, round((toRemove - groupsRemoved * groupWorth) / channelWorth - 1e-9));
+    smallest = before - groups * groupWorth - channels * channelWorth;
+    if (channelsRemoved > channels) continue;
+    const removed = channelsRemoved * channelParameters(config) + groupsRemoved * averageGroupWorth(config, { measure: countLinearParameters });
+    return {
+      mode: 'quality', locks, keptShare, channelsRemoved, kvGroupsRemoved: groupsRemoved,
+      removedLinearParameters: removed, removedFraction: removed / countLinearParameters(config),
+    };
+  }
+  throw goal.tooSmall(smallest, keptBeside(config, 'quality', locks));
 }
 
 function withFirstLayer(config: ModelConfig, change: (layer: LayerShape) => LayerShape): ModelConfig {
@@ -266,8 +242,8 @@ function removalOf(config: ModelConfig, layers: readonly LayerShape[]): Removal 
  * `quality` the widths are averages and, where layers differ in heads per group, the totals too.
  * @throws PlanError as `planWidths`.
  */
-export function forecastSize(config: ModelConfig, size: Size, mode: Mode, target: ExportTarget): SizeForecast {
-  const budget = planWidths(config, size, mode, target);
+export function forecastSize(config: ModelConfig, size: Size, mode: Mode, target: ExportTarget, locks: UserLocks = []): SizeForecast {
+  const budget = planWidths(config, size, mode, target, locks);
   const count = config.layers.length;
   const parametersBefore = countParameters(config);
   const bytesBefore = weightBytes(config, target);
@@ -294,12 +270,4 @@ export function forecastSize(config: ModelConfig, size: Size, mode: Mode, target
     ffn: (sum((layer) => layer.ffn) - budget.channelsRemoved) / count,
     ...programs,
   };
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
-}
-
-function inMegabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
 }

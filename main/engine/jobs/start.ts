@@ -6,6 +6,7 @@ import { openCheckpoint } from '../model/checkpoint';
 import { UsageError } from '../support/errors';
 import { checkBudget } from './check-budget';
 import { checkExports } from './check-exports';
+import { checkSources } from './check-sources';
 import { estimateNeeds, estimateRun, refuseIfImpossible, type Speed } from './estimate';
 import type { StageEstimate } from './progress-meter';
 import { availableMemoryBytes, memoryLimitBytes } from './machine';
@@ -51,7 +52,10 @@ export async function checkRecipe(recipe: Recipe, runsFolder: string, options: C
     const fits = chooseTrainingWay(config, recipe, availableBytes).peakBytes <= availableBytes;
     const speed = options.speed ?? (fits ? await probeSpeed(checkpoint, recipe) : null);
     const estimate = await estimateRun({ config, recipe, speed: speed ?? UNKNOWN_SPEED, runsFolder, memoryLimitBytes: limit });
-    return { speed, estimate: { ...estimate, problems: [...estimate.problems, ...checkBudget(checkpoint.config, recipe), ...(await checkExports(checkpoint, recipe))] } };
+    const problems = [
+      ...estimate.problems, ...checkBudget(config, recipe), ...(await checkExports(checkpoint, recipe)), ...(await checkSources(checkpoint, recipe)),
+    ];
+    return { speed, estimate: { ...estimate, problems } };
   } finally {
     await checkpoint.close();
   }

@@ -10,6 +10,7 @@ import { addProduct } from '../execution/merge';
 import { LoraTrainer, type TrainerOptions } from '../training/trainer';
 import { PlanError } from '../support/errors';
 import { blendGates, openGates } from './gate-scores';
+import { isLockedByUser } from './locks';
 import type { PruningBudget, PruningPlan } from './plan';
 import { scoreUnits } from './saliency';
 import { clustersFor, leastSalient, locksThatHold } from './select';
@@ -120,6 +121,7 @@ export async function runLhspg(
       scores: decidedBy[index] ?? [],
       removedIn: removedIn[index] ?? [],
       locked: locked.has(index),
+      lockedByUser: isLockedByUser(options.budget.locks, { layer, part }),
     })),
   };
 }

@@ -1,5 +1,6 @@
 /** Chooses which units go: the least salient of each cluster, as many as the budget says, period by period. */
 import { PlanError } from '../support/errors';
+import { isLockedByUser } from './locks';
 import type { PruningBudget } from './plan';
 import type { UnitGroup } from './units';
 
@@ -7,22 +8,28 @@ import type { UnitGroup } from './units';
 export interface Cluster {
   readonly members: readonly number[];
   readonly remove: number;
+  /** Share of each member's units of which that many stay at least. */
+  readonly keptShare: number;
 }
 
-/** Least share of a group's units that stays when groups compete: a layer that loses nearly all of a part is lost. */
-const KEPT_SHARE = 0.2;
+/**
+ * Shares of a group's units of which that many stay at least when groups compete: a layer that loses nearly all of a part
+ * is lost. The first under which a size can be reached is the one that counts.
+ */
+export const KEPT_SHARES: readonly [number, ...number[]] = [0.2, 0.1, 0.05];
 
 /**
- * The locks that a budget leaves room for: all of them, or as many of the most sensitive as can be kept. `locked` is
- * ordered by sensitivity, the highest first. Where all layers must end equal, no group can stay whole.
+ * The locks that a budget leaves room for: the user's, which always hold, and of `sensitive` (the most sensitive groups,
+ * by sensitivity, the highest first) as many as can be kept. Where all layers must end equal, none of those can.
  */
-export function locksThatHold(groups: readonly UnitGroup[], budget: PruningBudget, locked: readonly number[]): Set<number> {
-  if (budget.mode === 'everywhere') return new Set();
-  const held = new Set(locked);
+export function locksThatHold(groups: readonly UnitGroup[], budget: PruningBudget, sensitive: readonly number[]): Set<number> {
+  const own = new Set(groups.flatMap((group, index) => (isLockedByUser(budget.locks, group) ? [index] : [])));
+  if (budget.mode === 'everywhere') return own;
+  const held = new Set([...own, ...sensitive]);
   for (const { part, remove } of partBudgets(budget)) {
-    const own = locked.filter((index) => groups[index]?.part === part);
-    while (removable(groups, part, held) < remove) {
-      const last = own.pop();
+    const yielding = sensitive.filter((index) => groups[index]?.part === part && !own.has(index));
+    while (removable(groups, part, held, budget.keptShare) < remove) {
+      const last = yielding.pop();
       if (last === undefined) break;
       held.delete(last);
     }
@@ -36,13 +43,14 @@ export function locksThatHold(groups: readonly UnitGroup[], budget: PruningBudge
  */
 export function clustersFor(groups: readonly UnitGroup[], budget: PruningBudget, locked: ReadonlySet<number>): Cluster[] {
   if (budget.mode === 'everywhere') {
-    return groups.map((group, index) => ({
-      members: [index],
-      remove: group.size - (group.part === 'attention' ? budget.kvHeads : budget.ffn),
-    }));
+    return groups.map((group, index) => {
+      const remove = group.size - (group.part === 'attention' ? budget.kvHeads : budget.ffn);
+      return { members: [index], remove, keptShare: 0 };
+    });
   }
+  const { keptShare = KEPT_SHARES[0] } = budget;
   return partBudgets(budget).map(({ part, remove }) => {
-    const most = removable(groups, part, locked);
+    const most = removable(groups, part, locked, keptShare);
     if (remove > most) {
       const name = part === 'attention' ? 'attention groups' : 'feed-forward channels';
       throw new PlanError(`${remove} ${name} should go, but only ${most} may.`, {
@@ -50,7 +58,7 @@ export function clustersFor(groups: readonly UnitGroup[], budget: PruningBudget,
         details: { part, remove, most },
       });
     }
-    return { members: groups.flatMap((group, index) => (group.part === part && !locked.has(index) ? [index] : [])), remove };
+    return { members: groups.flatMap((group, index) => (group.part === part && !locked.has(index) ? [index] : [])), remove, keptShare };
   });
 }
 
@@ -61,13 +69,13 @@ function partBudgets(budget: Extract<PruningBudget, { mode: 'quality' }>): { par
   ];
 }
 
-function removable(groups: readonly UnitGroup[], part: UnitGroup['part'], locked: ReadonlySet<number>): number {
-  return groups.reduce((sum, group, index) => (group.part === part && !locked.has(index) ? sum + group.size - fewestKept(group.size) : sum), 0);
+function removable(groups: readonly UnitGroup[], part: UnitGroup['part'], locked: ReadonlySet<number>, keptShare?: number): number {
+  return groups.reduce((sum, group, index) => (group.part === part && !locked.has(index) ? sum + group.size - fewestKept(group.size, keptShare) : sum), 0);
 }
 
-/** Fewest units that a group keeps when it competes with others. */
-export function fewestKept(size: number): number {
-  return Math.max(1, Math.ceil(size * KEPT_SHARE));
+/** Fewest units that a group keeps when it competes with others; never none. */
+export function fewestKept(size: number, keptShare: number = KEPT_SHARES[0]): number {
+  return Math.max(1, Math.ceil(size * keptShare));
 }
 
 /**
@@ -85,13 +93,12 @@ export function leastSalient(
     Array.from(scores[group] ?? [], (score, unit) => ({ group, unit, score })).filter(({ unit }) => removed[group]?.has(unit) !== true),
   );
   candidates.sort((a, b) => a.score - b.score || a.group - b.group || a.unit - b.unit);
-  const alone = cluster.members.length === 1;
   const left = new Map(cluster.members.map((group) => [group, (groups[group]?.size ?? 0) - (removed[group]?.size ?? 0)]));
   const chosen: { group: number; unit: number }[] = [];
   for (const { group, unit } of candidates) {
     if (chosen.length === count) break;
     const rest = left.get(group) ?? 0;
-    if (!alone && rest <= fewestKept(groups[group]?.size ?? 0)) continue;
+    if (rest <= fewestKept(groups[group]?.size ?? 0, cluster.keptShare)) continue;
     left.set(group, rest - 1);
     chosen.push({ group, unit });
   }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Arguments } from '../../../main/cli/arguments';
+import { compress } from '../../../main/cli/commands/compress';
 import { exportTarget, recipeFromArguments } from '../../../main/cli/recipe-options';
 import { ProgressDisplay } from '../../../main/cli/terminal';
 import { columns } from '../../../main/cli/words';
@@ -17,15 +18,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const OPTIONS = {
-  out: { type: 'string' }, ratio: { type: 'string' }, 'target-bytes': { type: 'string' }, recipe: { type: 'string' },
-  data: { type: 'string', multiple: true }, ids: { type: 'string', multiple: true }, 'budget-tokens': { type: 'string' },
-  seed: { type: 'string' }, mode: { type: 'string' }, format: { type: 'string', multiple: true }, dtype: { type: 'string' },
-  prompt: { type: 'string', multiple: true }, batch: { type: 'string' }, length: { type: 'string' },
-} as const;
-
 function recipe(...argv: string[]): Promise<Recipe> {
-  return recipeFromArguments(Arguments.parse(argv, OPTIONS, folder));
+  return recipeFromArguments(Arguments.parse(argv, compress.options, folder));
 }
 
 describe('a recipe from options', () => {
@@ -60,6 +54,19 @@ describe('a recipe from options', () => {
     await expect(recipe('tiny', '--out', 'o', '--ratio', '0.2', '--data', 'a.txt', '--length', '1')).rejects.toMatchObject({ code: 'usage' });
   });
 
+  it('takes a size as a share, as bytes, as parameters, or as the memory to run in', async () => {
+    const size = async (...argv: string[]): Promise<Recipe['size']> => (await recipe('tiny', '--out', 'o', '--data', 'a.txt', ...argv)).size;
+    expect(await size('--ratio', '0.2')).toEqual({ kind: 'ratio', ratio: 0.2 });
+    expect(await size('--target-bytes', '500')).toEqual({ kind: 'bytes', bytes: 500 });
+    expect(await size('--parameters', '1.5b')).toEqual({ kind: 'parameters', parameters: 1_500_000_000 });
+    expect(await size('--fits', '8GB')).toEqual({ kind: 'memory', bytes: 8e9, context: 4096, allowance: 5e8 });
+    expect(await size('--fits', '8GB', '--context', '100')).toMatchObject({ context: 100 });
+  });
+
+  it('takes locks one by one or between commas', async () => {
+    expect((await recipe('tiny', '--out', 'o', '--ratio', '0.2', '--data', 'a.txt', '--lock', '3:mlp, 0-2:attention', '--lock', 'last:*')).locks).toEqual(['3:mlp', '0-2:attention', 'last:*']);
+  });
+
   it('exports in every format that was asked for', async () => {
     const made = await recipe('tiny', '--out', 'o', '--ratio', '0.2', '--data', 'a.txt', '--format', 'gguf', '--format', 'safetensors', '--dtype', 'f32');
     expect(made.exports).toEqual([{ format: 'gguf', dtype: 'F32' }, { format: 'safetensors', dtype: 'F32' }]);
@@ -83,7 +90,11 @@ describe('a recipe from options', () => {
     [['--out', 'o', '--ratio', '0.2'], 'MODEL is missing'],
     [['tiny', '--ratio', '0.2'], '--out is missing'],
     [['tiny', '--out', 'o'], 'How small'],
-    [['tiny', '--out', 'o', '--ratio', '0.2', '--target-bytes', '5'], 'not both'],
+    [['tiny', '--out', 'o', '--ratio', '0.2', '--target-bytes', '5'], 'not several'],
+    [['tiny', '--out', 'o', '--parameters', '5M', '--fits', '8GB'], 'not several'],
+    [['tiny', '--out', 'o', '--parameters', 'many'], 'such as 100M'],
+    [['tiny', '--out', 'o', '--parameters', '5M', '--context', '100'], 'belongs to --fits'],
+    [['tiny', '--out', 'o', '--ratio', '0.2', '--lock', '3'], 'a lock is LAYERS:PART'],
     [['tiny', '--out', 'o', '--ratio', '20%'], 'found "20%"'],
     [['tiny', '--out', 'o', '--ratio', '2'], 'between 0 and 0.9'],
     [['tiny', '--out', 'o', '--ratio', '0.2', '--mode', 'best'], '--mode is one of'],
@@ -95,7 +106,7 @@ describe('a recipe from options', () => {
   });
 
   it('is refused for an option that does not exist', () => {
-    expect(() => Arguments.parse(['--rattio', '1'], OPTIONS, folder)).toThrow("Unknown option '--rattio'");
+    expect(() => Arguments.parse(['--rattio', '1'], compress.options, folder)).toThrow("Unknown option '--rattio'");
   });
 });
 

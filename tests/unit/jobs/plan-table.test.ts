@@ -63,6 +63,11 @@ describe('the table of a plan', () => {
     expect(rows[8]).toMatchObject({ threshold: 0.2, 'scored by': '0.5 magnitude + 0.25 cosine', why: 'its score is not below the threshold' });
   });
 
+  it('says of what the user locked that it was the user', () => {
+    const groups = input.plan.groups.map((group) => ({ ...group, lockedByUser: group.locked }));
+    expect(rowsOf({ ...input, plan: { groups } })[0]).toMatchObject({ 'group kept whole': 'yes', threshold: null, why: 'locked by you' });
+  });
+
   it('tells plans without periods too', () => {
     const groups = input.plan.groups.map(({ layer, part, size, kept, scores, locked }) => ({ layer, part, size, kept, scores, locked }));
     expect(rowsOf({ ...input, plan: { groups } })[2]).toMatchObject({ threshold: 0.4, 'removed in period': null, kept: 'no' });

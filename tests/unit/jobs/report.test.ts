@@ -1,9 +1,10 @@
 /** The report and the model card: complete, self-contained, and unbroken by hostile text. */
+import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { renderModelCard, type ModelCardInput } from '../../../main/engine/export/model-card';
 import { renderReport, type ReportInput } from '../../../main/engine/export/report';
 import { completeRecipe } from '../../../main/engine/jobs/recipe';
-import type { RunEvent, RunResult } from '../../../preload/contract/run';
+import { runResultSchema, type RunEvent, type RunResult } from '../../../preload/contract/run';
 
 const HOSTILE = '<script>alert("x")</script> | `code` \n---\nlicense: mit';
 
@@ -13,7 +14,7 @@ const result: RunResult = {
   after: { parameters: 840_000, linearParameters: 640_000, bytes: 1_680_000, tokensPerSecond: 61.23 },
   perplexities: [{ source: HOSTILE, full: 25.4794, pruned: 50.12, recovered: 28.78, tokens: 32704 }],
   samples: [{ prompt: HOSTILE, before: 'one </p> two', after: '&amp; three' }],
-  layers: [{ kvHeads: 3, kvHeadsBefore: 3, ffn: 1000, ffnBefore: 1536, locked: false }, { kvHeads: 2, kvHeadsBefore: 3, ffn: 900, ffnBefore: 1536, locked: true }],
+  layers: [{ kvHeads: 3, kvHeadsBefore: 3, ffn: 1000, ffnBefore: 1536, locked: { attention: 'user', mlp: null } }, { kvHeads: 2, kvHeadsBefore: 3, ffn: 900, ffnBefore: 1536, locked: { attention: null, mlp: 'knowledge' } }],
   exports: [{ target: { format: 'gguf', dtype: 'F16' }, path: '/out/a.gguf', files: [{ path: '/out/a.gguf', bytes: 1_700_000 }], maxLogitDifference: 0.0021, allowedDifference: 0.0032, notes: ['3 weights are too large for F16'] }],
   report: '/out/report.html', seconds: 3700, peakBytes: 1.5e9,
 };
@@ -54,8 +55,19 @@ describe('the report', () => {
 
   it('says that parts were kept whole only where some were', () => {
     expect(renderReport(input)).toContain('kept whole');
-    const even = result.layers.map((layer) => ({ ...layer, locked: false }));
+    const even = result.layers.map((layer) => ({ ...layer, locked: { attention: null, mlp: null } }));
     expect(renderReport({ ...input, result: { ...result, layers: even } })).not.toContain('kept whole');
+  });
+
+  it('says which part of a layer was kept whole, and by whom', () => {
+    const page = renderReport(input);
+    expect(page).toContain('attention (locked by you)');
+    expect(page).toMatch(/>feed-forward</);
+  });
+
+  it('reads results of earlier versions, which told one flag for both parts', () => {
+    const old = { ...result, layers: result.layers.map((layer) => ({ ...layer, locked: true })) };
+    expect(v.parse(runResultSchema, old).layers[0]?.locked).toEqual({ attention: 'knowledge', mlp: 'knowledge' });
   });
 
   it('says what a file type could not keep', () => {

@@ -1,6 +1,6 @@
 /** The service behind the window, on the bundled model: every call answered, one run at a time, cancelled and continued. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -127,9 +127,10 @@ describe('the service', () => {
 
   it('tells a failure as an event and keeps the run', async () => {
     const failed = until(ended('failed'));
-    const [text] = await starterTexts();
-    // Longer blocks than the text fills.
-    const { runId } = await service['runs.start']({ recipe: await recipe({ sources: [{ kind: 'ids', path: text?.path ?? '', name: 'no ids' }] }) });
+    // The beginning, which is looked at before a run, is sound.
+    const path = join(folder, 'broken.txt');
+    await writeFile(path, Buffer.concat([Buffer.from('Once upon a time.\n<|endoftext|>\n'.repeat(100_000)), Buffer.from([0xff])]));
+    const { runId } = await service['runs.start']({ recipe: await recipe({ sources: [{ kind: 'text', path, name: 'broken' }], budgetTokens: 4_000_000 }) });
     expect(await failed).toMatchObject({ type: 'state', error: { code: expect.any(String) as unknown } });
     expect((await service['runs.list']({}))[0]).toMatchObject({ runId, state: 'failed' });
     await expect(service['runs.result']({ runId })).rejects.toMatchObject({ code: 'usage' });

@@ -16,7 +16,7 @@ let runs: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shear-start-'));
   runs = join(folder, 'runs');
-  await writeFile(join(folder, 'a.txt'), 'A text.');
+  await writeFile(join(folder, 'a.txt'), 'A text. '.repeat(300));
 });
 afterEach(async () => {
   await rm(folder, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RunEvent, RunEventBody } from '../../../preload/contract/run';
 import { knowledgeSummary, lossLines, perplexitiesOf, perplexityGroups, perplexitySummary, widthsRows } from '../../../renderer/charts/run-charts';
 import { Comparison } from '../../../renderer/state/compare.svelte';
-import { emptyView, foldEvents, latestPerplexity } from '../../../renderer/state/run-view';
+import { emptyView, foldEvents, latestPerplexity, type LayerWidths } from '../../../renderer/state/run-view';
 import { RunWatch } from '../../../renderer/state/run.svelte';
 import { formatBytes, formatDuration, formatElapsed } from '../../../renderer/text/format';
 import { FakeBridge } from './fake-bridge';
@@ -51,24 +51,24 @@ describe('the folded view', () => {
     expect(knowledgeSummary(view)).toContain('attention of layer 2');
     // With equal widths in every layer no part is kept whole, however much it matters.
     expect(knowledgeSummary(view)).not.toContain('kept whole');
-    const locked = events({ type: 'layer', layer: 1, kvHeads: 2, kvHeadsBefore: 2, ffn: 8, ffnBefore: 9, locked: true });
+    const locked = events({ type: 'layer', layer: 1, kvHeads: 2, kvHeadsBefore: 2, ffn: 8, ffnBefore: 9, locked: { attention: 'knowledge', mlp: null } });
     expect(knowledgeSummary(foldEvents(view, locked))).toContain('kept whole');
   });
 
   it('marks the part of a layer that was spared, not the whole layer, nor what loses nothing anywhere', () => {
     const widths = { kvHeadsBefore: 4, ffnBefore: 9 };
-    const layers = [
-      { layer: 0, kvHeads: 4, ffn: 5, locked: true, ...widths },
-      { layer: 1, kvHeads: 2, ffn: 9, locked: true, ...widths },
-      { layer: 2, kvHeads: 4, ffn: 4, locked: false, ...widths },
+    const layers: LayerWidths[] = [
+      { layer: 0, kvHeads: 4, ffn: 5, locked: { attention: 'knowledge', mlp: 'knowledge' }, ...widths },
+      { layer: 1, kvHeads: 2, ffn: 9, locked: { attention: null, mlp: 'user' }, ...widths },
+      { layer: 2, kvHeads: 4, ffn: 4, locked: { attention: null, mlp: null }, ...widths },
     ];
     expect(widthsRows(layers)).toEqual([
       ['1', '4 of 4 (kept whole)', '5 of 9'],
-      ['2', '2 of 4', '9 of 9 (kept whole)'],
+      ['2', '2 of 4', '9 of 9 (locked by you)'],
       ['3', '4 of 4', '4 of 9'],
     ]);
     const onlyChannels = layers.map((layer) => ({ ...layer, kvHeads: 4 }));
-    expect(widthsRows(onlyChannels)[1]).toEqual(['2', '4 of 4', '9 of 9 (kept whole)']);
+    expect(widthsRows(onlyChannels)[1]).toEqual(['2', '4 of 4', '9 of 9 (locked by you)']);
   });
 
   it('says how many texts are as good as before and which lost most', () => {

@@ -1,7 +1,6 @@
 /** Analyse: scores every unit by gate gradients, then maps where each kind of knowledge sits (Algorithm 3). */
 import { analyseModel } from '../analysis';
-import { firstTarget } from '../estimate';
-import { planWidths } from '../size';
+import { planRecipe } from '../estimate';
 import type { Step } from '../step';
 import { withExecutor } from '../use-model';
 import { readSources, withFullModel } from './shared';
@@ -14,7 +13,7 @@ export const analyseStep: Step = {
       withFullModel(context, async (ready) => {
         const { recipe, signal } = context;
         const sources = await readSources(context);
-        const { kvGroupsRemoved } = planWidths(ready.model.config, recipe.size, recipe.mode, firstTarget(recipe));
+        const { kvGroupsRemoved } = planRecipe(ready.model.config, recipe);
         const analysis = await analyseModel(executor, ready, sources, recipe, {
           losesAttention: kvGroupsRemoved > 0,
           signal,

@@ -5,6 +5,7 @@ import type { ExecutableModel } from '../../execution/loaded-model';
 import { loadCheckpointTokenizer } from '../checkpoint-tokenizer';
 import { continueText } from '../generate-text';
 import { EVALUATION_FILE, type Evaluation } from '../stage-data';
+import { lockedBy, plannedGroup } from '../../pruning/plan';
 import { withExecutor } from '../use-model';
 import type { OnProgress } from '../../support/progress';
 import type { RunContext, Step } from '../step';
@@ -58,7 +59,7 @@ async function evaluate(context: RunContext, executor: Executor, full: ReadyMode
     }),
     layers: full.model.config.layers.map((before, layer) => {
       const after = small.model.config.layers[layer] ?? before;
-      const locked = plan.groups.some((group) => group.layer === layer && group.locked);
+      const locked = { attention: lockedBy(plannedGroup(plan, { layer, part: 'attention' })), mlp: lockedBy(plannedGroup(plan, { layer, part: 'mlp' })) };
       return { kvHeads: after.kvHeads, kvHeadsBefore: before.kvHeads, ffn: after.ffn, ffnBefore: before.ffn, locked };
     }),
     tokensPerSecond: speed,

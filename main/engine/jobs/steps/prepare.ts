@@ -4,8 +4,8 @@ import { loadCheckpointTokenizer } from '../checkpoint-tokenizer';
 import { readIdsBlocks, readTextBlocks } from '../../data/token-source';
 import { splitHeldBack } from '../../data/packing';
 import type { Checkpoint } from '../../model/checkpoint';
-import { TextError } from '../../support/errors';
 import type { OnProgress } from '../../support/progress';
+import { FEWEST_BLOCKS, tooShort } from '../check-sources';
 import type { Step } from '../step';
 import { withCheckpoint } from './shared';
 import { BLOCKS_FILE, type Blocks, type BlockSource } from './stage-files';
@@ -48,12 +48,7 @@ export async function packSources(
         ? await readIdsBlocks(source.path, options)
         : await readTextBlocks(source.path, tokenizer, { ...options, onProblem });
     if (leftOut > 0) note(`${source.name}: ${leftOut} rows could not be used and were left out.`);
-    if (blocks.length < 2) {
-      throw new TextError(`"${source.name}" has too little text: it fills ${blocks.length} of the pieces of ${length} tokens that the model reads at a time, and 2 are needed.`, {
-        hint: 'Add more text to it, leave it out, or use a smaller text length.',
-        details: { file: source.path, blocks: blocks.length, length },
-      });
-    }
+    if (blocks.length < FEWEST_BLOCKS) throw tooShort(source, blocks.length, length, null);
     const share = Math.min(recipe.recovery.heldBackShare, MAX_HELD_BACK_TOKENS / (blocks.length * length));
     const { training, heldBack: kept } = splitHeldBack(blocks, share, recipe.seed + index);
     // Of a text too short for two such parts, one serves both ends.

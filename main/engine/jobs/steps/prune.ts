@@ -6,14 +6,13 @@ import { mergedView } from '../../execution/merge';
 import { LINEAR_ROLES, type ModelConfig } from '../../model/config';
 import { compensate, compensationBytes } from '../../pruning/compensate';
 import { runLhspg } from '../../pruning/lhspg';
-import { plannedGroup, type PruningPlan } from '../../pruning/plan';
+import { lockedBy, plannedGroup, type PruningPlan } from '../../pruning/plan';
 import { slicedView } from '../../pruning/sliced-view';
 import { findUnitGroups } from '../../pruning/units';
 import { VerificationError } from '../../support/errors';
 import type { OnProgress } from '../../support/progress';
 import { Random } from '../../support/random';
-import { firstTarget } from '../estimate';
-import { planWidths } from '../size';
+import { planRecipe } from '../estimate';
 import { withExecutor } from '../use-model';
 import type { RunContext, Step } from '../step';
 import { blockLength, createSampler, drawRows, dropoutFor, learningRateFor, measureSources, readSources, stepBudget, withStageModel, withWorkingModel, type ReadyModel } from './shared';
@@ -47,7 +46,7 @@ export const pruneStep: Step = {
         const sampler = createSampler(sources, recipe.seed + 1);
         const plan = await runLhspg(executor, model, adapter, groups, {
           settings: recipe.method,
-          budget: planWidths(model.config, recipe.size, recipe.mode, firstTarget(recipe)),
+          budget: planRecipe(model.config, recipe),
           locked: analysis.locked,
           measured: analysis.unitDeviations,
           gates: analysis.gates.map(({ attention, mlp }) => ({ attention: Float32Array.from(attention), mlp: Float32Array.from(mlp) })),
@@ -134,7 +133,7 @@ function tellLayers(context: RunContext, config: ModelConfig, plan: PruningPlan)
       kvHeadsBefore: shape.kvHeads,
       ffn: mlp?.kept.length ?? shape.ffn,
       ffnBefore: shape.ffn,
-      locked: attention?.locked === true || mlp?.locked === true,
+      locked: { attention: lockedBy(attention), mlp: lockedBy(mlp) },
     });
   });
 }

@@ -55,6 +55,7 @@ export const planSchema = v.object({
       scores: v.array(v.number()),
       removedIn: v.optional(v.array(v.nullable(v.number()))),
       locked: v.boolean(),
+      lockedByUser: v.optional(v.boolean()),
     }),
   ),
 });
