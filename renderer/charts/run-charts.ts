@@ -141,8 +141,8 @@ export interface PartWidths {
 
 /** The two parts of each layer. Earlier versions told only which layers hold something spared; which part that is, the widths say. */
 export function partsOf(layers: readonly LayerWidths[]): readonly { readonly layer: number; readonly parts: readonly PartWidths[] }[] {
-  const attention = (layer: LayerWidths): Omit<PartWidths, 'isSpared'> => ({ part: 'attention', now: layer.kvHeads, before: layer.kvHeadsBefore });
-  const mlp = (layer: LayerWidths): Omit<PartWidths, 'isSpared'> => ({ part: 'mlp', now: layer.ffn, before: layer.ffnBefore });
+  const attention = (layer: LayerWidths): Omit<PartWidths, 'spared'> => ({ part: 'attention', now: layer.kvHeads, before: layer.kvHeadsBefore });
+  const mlp = (layer: LayerWidths): Omit<PartWidths, 'spared'> => ({ part: 'mlp', now: layer.ffn, before: layer.ffnBefore });
   return layers.map((layer) => ({
     layer: layer.layer,
     parts: [attention, mlp].map((pick) => {

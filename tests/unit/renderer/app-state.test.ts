@@ -96,10 +96,93 @@ describe('the wizard', () => {
 describe('a drop', () => {
   it('of a model with texts opens the model and adds the texts to it', async () => {
     const app = new AppState(bridge());
-    await app.takePaths(['/m/model.gguf', '/t/a.txt', '/other/model2.gguf']);
+    await app.takePaths(['/m/model.gguf', '/t/a.txt']);
     expect(app.job?.model.path).toBe('/m/model.gguf');
+    expect(app.candidates).toBeNull();
     expect(app.job?.texts.sources.map((source) => source.path)).toEqual(['/t/a.txt']);
-    expect(app.notice).toContain('model2.gguf');
+    expect(app.notice).toContain('“model.gguf” as the model and 1 text');
+  });
+
+  it('of several models looks at each and lets the person choose; texts come along, also to another choice', async () => {
+    const fake = bridge();
+    const app = new AppState(fake);
+    await app.takePaths(['/m/one.gguf', '/t/a.txt', '/m/two.gguf', '/photo.png']);
+    expect(app.page).toBe('model');
+    expect(app.job).toBeNull();
+    expect(app.canGoOn).toBe(false);
+    expect(app.notice).toContain('3 possible models were dropped and 1 text for step 3');
+    expect(app.candidates?.models.map(({ path }) => path)).toEqual(['/m/one.gguf', '/m/two.gguf', '/photo.png']);
+    expect(app.candidates?.busy).toBe(false);
+    const [one, two] = app.candidates?.models ?? [];
+    if (one === undefined || two === undefined) throw new Error('nothing to choose from');
+    await app.choose(two);
+    expect(app.job?.model.path).toBe('/m/two.gguf');
+    expect(app.canGoOn).toBe(true);
+    await app.takePaths(['/t/b.txt']);
+    await app.choose(one);
+    expect(app.job?.model.path).toBe('/m/one.gguf');
+    expect(app.job?.texts.sources.map((source) => source.path)).toEqual(['/t/a.txt', '/t/b.txt']);
+    expect(app.candidates?.models).toHaveLength(3);
+  });
+
+  it('of several models of which one can be used takes that one and shows what is wrong with the others', async () => {
+    const fake = bridge();
+    fake.answers['models.inspect'] = ({ path }) => {
+      if (path === '/photo.png') throw new CallError({ code: 'format', message: 'Not a model.', hint: 'Drop its folder.', details: {} });
+      const problems = path === '/cut.gguf' ? [{ severity: 'error' as const, code: 'format', message: 'It ends early.' }] : [];
+      return { ...inspection(path), problems };
+    };
+    const app = new AppState(fake);
+    await app.takePaths(['/photo.png', '/cut.gguf', '/good.gguf']);
+    expect(app.job?.model.path).toBe('/good.gguf');
+    expect(app.notice).toContain('the only one that can be used');
+    expect(app.candidates?.models.map((model) => model.error?.message ?? model.inspection?.problems[0]?.message)).toEqual(['Not a model.', 'It ends early.', undefined]);
+  });
+
+  it('of nothing usable stays with the list, and another drop replaces it', async () => {
+    const fake = bridge();
+    fake.answers['models.inspect'] = () => {
+      throw new CallError({ code: 'format', message: 'Not a model.', details: {} });
+    };
+    const app = new AppState(fake);
+    await app.takePaths(['/a.gguf', '/b.gguf']);
+    expect(app.job).toBeNull();
+    expect(app.candidates?.usable).toEqual([]);
+    app.goTo('home');
+    expect(app.canVisit('model')).toBe(true);
+    await app.takePaths(['/t/a.txt']);
+    expect(app.notice).toContain('Now choose the model');
+    fake.answers['models.inspect'] = ({ path }) => inspection(path);
+    await app.takePaths(['/c.gguf']);
+    expect(app.candidates).toBeNull();
+    expect(app.job?.model.path).toBe('/c.gguf');
+    expect(app.job?.texts.sources).toHaveLength(1);
+  });
+
+  it('of a folder and a file in it that the names do not tell apart is one model', async () => {
+    const fake = bridge();
+    fake.answers['models.inspect'] = () => inspection('/m/model.gguf');
+    const app = new AppState(fake);
+    await app.takePaths(['/m', '/m/model.gguf']);
+    expect(app.candidates).toBeNull();
+    expect(app.job?.model.path).toBe('/m');
+    expect(app.notice).toContain('as the model');
+  });
+
+  it('of several models is forgotten when a newer one comes while they are looked at', async () => {
+    const fake = bridge();
+    let release = (): void => undefined;
+    fake.answers['models.inspect'] = async ({ path }) => {
+      if (path === '/slow.gguf') await new Promise<void>((resolve) => (release = resolve));
+      return inspection(path);
+    };
+    const app = new AppState(fake);
+    const first = app.takePaths(['/slow.gguf', '/two.gguf']);
+    await app.takePaths(['/new.gguf']);
+    release();
+    await first;
+    expect(app.candidates).toBeNull();
+    expect(app.job?.model.path).toBe('/new.gguf');
   });
 
   it('of texts before a model keeps them for later and says so', async () => {
@@ -126,7 +209,7 @@ describe('deleting a run', () => {
   const run = {
     runId: 'old', folder: '/runs/old', state: 'cancelled', lastStage: null, startedAt: 1, result: null, error: null,
     recipe: {
-      version: 1, model: '/m', mode: 'everywhere', size: { kind: 'ratio', ratio: 0.2 }, sources: [], budgetTokens: 0, seed: 0, out: '/o',
+      version: 1, model: '/m', mode: 'everywhere', size: { kind: 'ratio', ratio: 0.2 }, locks: [], sources: [], budgetTokens: 0, seed: 0, out: '/o',
       exports: [], prompts: [],
       method: {
         name: 'lorashear', warmupShare: 0, pruningShare: 0, periods: 1, shrink: 'halfSpace', epsilon: 0, criteria: {}, unprunableShare: 0,
@@ -139,7 +222,7 @@ describe('deleting a run', () => {
 
   it('hides it at once and deletes it only when the time for undoing is over', async () => {
     const fake = bridge();
-    fake.answers['runs.list'] = () => [{ ...run, recipe: { ...run.recipe, sources: [], exports: [], prompts: [] } }];
+    fake.answers['runs.list'] = () => [{ ...run, recipe: { ...run.recipe, sources: [], locks: [], exports: [], prompts: [] } }];
     fake.answers['runs.delete'] = () => ({});
     const app = new AppState(fake);
     await app.runs.refresh();
