@@ -4,7 +4,9 @@ import type { Recipe, RecipeInput } from '../../preload/contract/recipe';
 import type { RunSummary } from '../../preload/contract/run';
 import { text } from '../text/catalogue';
 import { ask, errorData, type ErrorData } from './bridge.svelte';
+import { Candidates } from './candidates.svelte';
 import { Job } from './job.svelte';
+import type { ModelChoice } from './model.svelte';
 import { nameOf, sortDrop } from './paths';
 import { ResultView } from './result.svelte';
 import { RunWatch } from './run.svelte';
@@ -26,6 +28,8 @@ export class AppState {
   readonly runs: RunList;
   page = $state<Page>('home');
   job = $state.raw<Job | null>(null);
+  /** Models that were dropped together, to choose one of; null when there was only one. */
+  candidates = $state.raw<Candidates | null>(null);
   run = $state.raw<RunWatch | null>(null);
   result = $state.raw<ResultView | null>(null);
   example = $state.raw<Reply<'app.example'> | null>(null);
@@ -66,9 +70,9 @@ export class AppState {
     if (step === 'run') return this.run !== null;
     if (step === 'result') return this.result !== null;
     const job = this.job;
-    if (job === null || this.run?.isRunning === true) return false;
-    if (step === 'model') return true;
-    if (!job.model.isUsable) return false;
+    if (this.run?.isRunning === true) return false;
+    if (step === 'model') return job !== null || this.candidates !== null;
+    if (job === null || !job.model.isUsable) return false;
     if (step === 'size') return true;
     if (!job.size.isReady) return false;
     return step === 'texts' || job.texts.isReady;
@@ -101,6 +105,17 @@ export class AppState {
 
   /** Starts a job for the model at a path and shows what it is. */
   async openModel(path: string): Promise<void> {
+    this.candidates = null;
+    await this.#open(path);
+  }
+
+  /** Takes one of the models that were dropped together. Texts of the one before it stay. */
+  async choose(candidate: ModelChoice): Promise<void> {
+    this.#keepTexts(this.job?.texts.sources.map((source) => source.path) ?? []);
+    await this.#open(candidate.path);
+  }
+
+  async #open(path: string): Promise<void> {
     this.#leaveRun();
     const job = new Job(this.#bridge, path, this.undo);
     this.job = job;
@@ -167,6 +182,7 @@ export class AppState {
   /** Shows a run from the list: its result if it has one, else how far it came. */
   async openRun(summary: RunSummary): Promise<void> {
     this.job = null;
+    this.candidates = null;
     await this.#watch(summary.runId, summary.recipe);
     if (summary.state === 'done') this.goTo('result');
   }
@@ -186,21 +202,53 @@ export class AppState {
   }
 
   async #takeForModel(paths: readonly string[]): Promise<void> {
-    const { model, texts, leftOut } = sortDrop(paths);
-    if (model === null) {
+    const { models, texts } = sortDrop(paths);
+    const [model, another] = models;
+    if (model === undefined) {
       if (this.job !== null && this.page === 'model') {
         const added = await this.job.texts.add(texts.map((path) => ({ path })));
         this.notice = text.drop.textsAdded(added);
       } else {
-        this.#textsWaiting = [...new Set([...this.#textsWaiting, ...texts])];
-        this.notice = text.drop.textsKept(this.#textsWaiting.length);
+        this.#keepTexts(texts);
+        this.notice = text.drop.textsKept(this.#textsWaiting.length, this.candidates !== null);
       }
       return;
     }
-    this.#textsWaiting = [...new Set([...this.#textsWaiting, ...texts])];
+    this.#keepTexts(texts);
+    if (another !== undefined) return this.#offer(models);
     const opened = this.openModel(model);
-    this.notice = text.drop.took(nameOf(model), texts.length, leftOut.map(nameOf));
+    this.notice = text.drop.took(nameOf(model), texts.length);
     await opened;
+  }
+
+  #showCandidates(paths: readonly string[]): Candidates {
+    this.#leaveRun();
+    const candidates = new Candidates(this.#bridge, paths);
+    this.candidates = candidates;
+    this.job = null;
+    this.page = 'model';
+    this.error = null;
+    this.notice = text.drop.several(paths.length, this.#textsWaiting.length);
+    return candidates;
+  }
+
+  /** Looks at several models and lets the person choose; where only one can be used, that is taken. */
+  async #offer(paths: readonly string[]): Promise<void> {
+    const candidates = this.#showCandidates(paths);
+    await candidates.inspect();
+    if (this.candidates !== candidates) return;
+    const isAlone = candidates.models.length === 1;
+    if (isAlone) this.candidates = null;
+    const [only, second] = candidates.usable;
+    if (this.job !== null || only === undefined || second !== undefined) return;
+    const texts = this.#textsWaiting.length;
+    const opened = this.#open(only.path);
+    this.notice = isAlone ? text.drop.took(only.name, texts) : text.drop.onlyOne(only.name, texts);
+    await opened;
+  }
+
+  #keepTexts(paths: readonly string[]): void {
+    this.#textsWaiting = [...new Set([...this.#textsWaiting, ...paths])];
   }
 
   async #takeTexts(paths: readonly string[]): Promise<void> {

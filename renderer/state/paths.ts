@@ -1,8 +1,14 @@
 /** What dropped paths are, told from their names alone: models, texts, and how people call them. */
 
 const TEXT_ENDINGS = ['.txt', '.md', '.jsonl', '.ndjson', '.json', '.csv', '.tsv', '.parquet'];
-/** JSON files that belong to a model folder: dropping one means the folder. */
-const MODEL_JSON = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'generation_config.json', 'special_tokens_map.json'];
+/** Files that are only in model folders: dropping one means the folder. */
+const MODEL_FILES =
+  /^((generation_|genai_|tokenizer_|adapter_)?config\.json|tokenizer\.json|special_tokens_map\.json|.*\.index\.json|.*\.safetensors|pytorch_model.*\.bin|.*\.onnx([._]data)?)$/;
+/** Files that lie in other folders too, and belong to a model when files of its folder are dropped with them. */
+const COMPANIONS =
+  /^(readme\.md|.*licen[cs]e.*|notice.*|.*use[-_]policy.*|vocab\.(json|txt)|merges\.txt|added_tokens\.json|chat_template\.(jinja|json)|preprocessor_config\.json|(tokenizer|spiece)\.model.*|.*\.py|\.git.*)$/;
+/** What llama.cpp puts at the end of the names of a model's parts. */
+const GGUF_NAME = /(-\d{5}-of-\d{5})?\.gguf$/;
 
 /** The last part of a path, whichever way its slashes lean. */
 export function nameOf(path: string): string {
@@ -21,40 +27,35 @@ export function joinPath(folder: string, name: string): string {
   return folder.endsWith(separator) ? folder + name : folder + separator + name;
 }
 
-/** Whether a name looks like a text source rather than a model. */
+/** Whether a path looks like a text source rather than a model. */
 function isTextPath(path: string): boolean {
   const name = nameOf(path).toLowerCase();
-  if (MODEL_JSON.includes(name) || name.endsWith('.index.json')) return false;
-  return TEXT_ENDINGS.some((ending) => name.endsWith(ending));
+  return !MODEL_FILES.test(name) && TEXT_ENDINGS.some((ending) => name.endsWith(ending));
 }
 
 /** What was made of several dropped things. */
 export interface SortedDrop {
-  readonly model: string | null;
+  /** One path for each model, in the order of the drop. */
+  readonly models: readonly string[];
   readonly texts: readonly string[];
-  /** Further models, which are left out because one is worked on at a time. */
-  readonly leftOut: readonly string[];
 }
 
-/** Sorts a drop into one model and texts. Several files of one folder (shards) are one model. */
+/** Sorts a drop into models and texts. Files of one folder, parts of one GGUF file, and a folder with files of it are one model. */
 export function sortDrop(paths: readonly string[]): SortedDrop {
-  const texts = paths.filter(isTextPath);
-  const models = paths.filter((path) => !isTextPath(path));
-  const ranked = [...models].sort((a, b) => modelRank(a) - modelRank(b));
-  const model = ranked[0] ?? null;
-  if (model === null) return { model, texts, leftOut: [] };
-  const isPartOfSame = (path: string): boolean => isInsideModelFolder(path) && isInsideModelFolder(model) && folderOf(path) === folderOf(model);
-  return { model, texts, leftOut: models.filter((path) => path !== model && !isPartOfSame(path)) };
+  const isFile = (path: string): boolean => MODEL_FILES.test(nameOf(path).toLowerCase());
+  const folders = new Set(paths.filter(isFile).map(folderOf));
+  const rest = paths.filter((path) => !COMPANIONS.test(nameOf(path).toLowerCase()) || !folders.has(folderOf(path)));
+  const models = new Map<string, string>();
+  for (const path of rest.filter((given) => !isTextPath(given))) {
+    const place = isFile(path) ? folderOf(path) : trimmed(path).replace(GGUF_NAME, '.gguf');
+    // A folder stands for the files in it, whichever comes first.
+    if (!models.has(place) || trimmed(path) === place) models.set(place, path);
+  }
+  return { models: [...models.values()], texts: rest.filter(isTextPath) };
 }
 
-/** Folders and GGUF files stand for a whole model; files of a model folder come after them. */
-function modelRank(path: string): number {
-  return isInsideModelFolder(path) ? 1 : 0;
-}
-
-function isInsideModelFolder(path: string): boolean {
-  const name = nameOf(path).toLowerCase();
-  return name.endsWith('.safetensors') || MODEL_JSON.includes(name) || name.endsWith('.index.json');
+function trimmed(path: string): string {
+  return path.replace(/(?<=.)[\\/]+$/, '');
 }
 
 /** `name`, or `name (2)` and so on if it is taken. */

@@ -147,10 +147,16 @@ describe('the recipe', () => {
 });
 
 describe('paths', () => {
-  it('of one folder’s shards are one model', () => {
-    const drop = sortDrop(['/m/model-00001-of-00002.safetensors', '/m/model-00002-of-00002.safetensors', '/m/config.json']);
-    expect(drop.leftOut).toEqual([]);
-    expect(drop.model).toBe('/m/model-00001-of-00002.safetensors');
+  it.each<[string, readonly string[], readonly string[], readonly string[]]>([
+    ['shards of one folder', ['/m/model-00001-of-00002.safetensors', '/m/model-00002-of-00002.safetensors', '/m/config.json'], ['/m/model-00001-of-00002.safetensors'], []],
+    ['all files of a folder', ['README.md', 'LICENSE', 'config.json', 'merges.txt', 'vocab.json', 'tokenizer.model', 'model.safetensors', 'modeling_x.py'].map((name) => `/m/${name}`), ['/m/config.json'], []],
+    ['a folder and files of it', ['/m/tokenizer.json', '/m/', '/m/model.safetensors'], ['/m/'], []],
+    ['parts of a GGUF file', ['/m/x-00002-of-00002.gguf', '/m/x-00001-of-00002.gguf', '/m/y.gguf'], ['/m/x-00002-of-00002.gguf', '/m/y.gguf'], []],
+    ['models of several folders', ['/a', '/b/model.safetensors', 'C:\\c\\config.json', 'C:\\c\\model.safetensors'], ['/a', '/b/model.safetensors', 'C:\\c\\config.json'], []],
+    ['models with texts', ['/a/model.gguf', '/a/notes.txt', '/a/README.md', '/b/config.json', '/b/rows.jsonl', '/b/README.md'], ['/a/model.gguf', '/b/config.json'], ['/a/notes.txt', '/a/README.md', '/b/rows.jsonl']],
+    ['texts alone', ['/a/README.md', '/a/vocab.json'], [], ['/a/README.md', '/a/vocab.json']],
+  ])('of %s are so many models and texts', (_, paths, models, texts) => {
+    expect(sortDrop(paths)).toEqual({ models, texts });
   });
 
   it('keep the separator of their folder', () => {
