@@ -1,5 +1,6 @@
 /** Reads files of token ids: JSON, one list of ids or a list of such lists (blocks in their order). */
 import path from 'node:path';
+import { describeJson } from '../support/describe-value';
 import { TextError } from '../support/errors';
 import { readUtf8File, withoutByteOrderMark, type ReadOptions } from './utf8-file';
 
@@ -32,7 +33,7 @@ export async function readIdsFile(file: string, vocabulary: number, options: Rea
     return ids.map((id, index) => {
       if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabulary) return id;
       const place = isNested ? `block ${block + 1}, place ${index + 1}` : `place ${index + 1}`;
-      throw fail(`has ${JSON.stringify(id)} at ${place}; token ids of this model are whole numbers from 0 to ${vocabulary - 1}`);
+      throw fail(`has ${describeJson(id)} at ${place}; token ids of this model are whole numbers from 0 to ${vocabulary - 1}`);
     });
   });
 }

@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { readUtf8File, withoutByteOrderMark } from '../data/utf8-file';
+import { describeJson } from '../support/describe-value';
 import { TextError, toAppError } from '../support/errors';
 import type { RowForm, Task } from './tasks';
 
@@ -70,7 +71,7 @@ function readItem(row: Fields, form: RowForm, number: number, file: string): Tas
   const candidates = contexts.flatMap((context) => choices.map((choice) => ({ context, choice })));
   const gold = place(row[form.gold]);
   if (gold === null || gold >= candidates.length) {
-    const found = row[form.gold] === undefined ? 'nothing' : JSON.stringify(row[form.gold]);
+    const found = describeJson(row[form.gold]);
     throw fail(`has ${found} as "${form.gold}"; a whole number from 0 to ${candidates.length - 1} was expected`);
   }
   return { row: number, candidates, gold };

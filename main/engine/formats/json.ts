@@ -12,19 +12,39 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Parses UTF-8 JSON. `where` names the file in messages. Throws FormatError. */
+/** Real files of models nest about ten deep. What nests without end would exhaust the stack of whoever looks at it. */
+const MAX_NESTING = 200;
+
+/** Parses UTF-8 JSON. `where` names the file in messages. Throws FormatError, also for values nested more than 200 deep. */
 export function parseJson(bytes: Uint8Array, where: string): unknown {
   let text: string;
+  let value: unknown;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
     throw new FormatError(`${where} is not UTF-8 text.`, { cause, details: { file: where } });
   }
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.slice(0, 200) : '';
     throw new FormatError(`${where} is not valid JSON: ${reason}`, { cause, details: { file: where } });
+  }
+  requireNesting(value, where);
+  return value;
+}
+
+/** Throws FormatError if a value from JSON nests lists and objects more than 200 deep. Linear in its size. */
+export function requireNesting(value: unknown, where: string): void {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_NESTING) throw new FormatError(`${where} nests lists and objects more than ${MAX_NESTING} deep; no file of a model does.`, { details: { file: where } });
+    const inner: unknown[] = [];
+    for (const part of level) {
+      if (typeof part !== 'object' || part === null) continue;
+      for (const item of Array.isArray(part) ? (part as readonly unknown[]) : Object.values(part)) if (typeof item === 'object' && item !== null) inner.push(item);
+    }
+    level = inner;
   }
 }
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import * as v from 'valibot';
+import { requireNesting } from '../formats/json';
 import { FormatError, toAppError } from '../support/errors';
 
 /** Writes a file under a temporary name, flushes it to the disk, then renames it: readers see the old or the new file, never half of one. */
@@ -49,6 +50,7 @@ export function parseJson<Schema extends v.GenericSchema>(text: string, schema: 
       details: { file: origin },
     });
   }
+  requireNesting(value, origin);
   const parsed = v.safeParse(schema, value);
   if (parsed.success) return parsed.output;
   const problems = parsed.issues.map((issue) => `${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}`);

@@ -1,6 +1,7 @@
 /** Reads the metadata of a GGUF file into a declared model; biases and the tied head are left to its tensors. */
 import type { GgufFile } from '../formats/gguf/reader';
 import type { GgufValue } from '../formats/gguf/types';
+import { describeJson } from '../support/describe-value';
 import type { Rope } from './config';
 import { joinLayers, unevenLayers, type DeclaredModel } from './declared';
 import { rotaryWidthOf, type BlockDesign } from './design';
@@ -23,7 +24,7 @@ export async function readGgufConfig(file: GgufFile, problems: Problems): Promis
     const known = [...new Set(FAMILIES.map(({ gguf }) => gguf.architecture)), ...PER_LAYER_GGUFS.map(({ architecture: name }) => name)].join(', ');
     problems.error(
       'unsupported-architecture',
-      `The file names the architecture ${JSON.stringify(architecture ?? null)}, which this program does not know; it knows ${known}.`,
+      `The file names the architecture ${describeJson(architecture ?? null)}, which this program does not know; it knows ${known}.`,
     );
     return null;
   }

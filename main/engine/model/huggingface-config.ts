@@ -4,6 +4,7 @@
  */
 import type { JsonObject } from '../formats/json';
 import { isJsonObject } from '../formats/json';
+import { describeJson } from '../support/describe-value';
 import { LINEAR_ROLES, type LinearRole, type Rope } from './config';
 import { joinLayers, unevenLayers, type DeclaredModel } from './declared';
 import { rotaryWidthOf, type BlockDesign } from './design';
@@ -104,7 +105,7 @@ function findFamily(raw: JsonObject, problems: Problems): Family | null {
   if (experts !== null || (family === undefined && typeof name === 'string' && /moe|mixtral/i.test(name))) {
     problems.error(
       'unsupported-architecture',
-      `${JSON.stringify(name)} is a mixture of experts${experts === null ? '' : ` (${experts} of them in a layer)`}: each token uses only some of its parts, and this program cannot make such models smaller.`,
+      `${describeJson(name)} is a mixture of experts${experts === null ? '' : ` (${experts} of them in a layer)`}: each token uses only some of its parts, and this program cannot make such models smaller.`,
       'Choose a dense model, in which every token uses all weights.',
     );
     return null;
@@ -116,7 +117,7 @@ function findFamily(raw: JsonObject, problems: Problems): Family | null {
   } else {
     problems.error(
       'unsupported-architecture',
-      `${WHERE} names the architecture ${JSON.stringify(name)}, which this program does not know; it knows ${known}.`,
+      `${WHERE} names the architecture ${describeJson(name)}, which this program does not know; it knows ${known}.`,
     );
   }
   return null;
@@ -132,12 +133,12 @@ function refuseOtherMathematics(family: Family, settings: Settings, problems: Pr
   const knows = (key: string): boolean => Object.hasOwn(family.huggingface.defaults, key);
   const rotaryShare = settings.raw('partial_rotary_factor');
   if (rotaryShare !== null && rotaryShare !== 1 && !knows('partial_rotary_factor')) {
-    problems.error('unsupported-rotary', `${WHERE} asks for partial_rotary_factor ${JSON.stringify(rotaryShare)}; only 1 is implemented for ${family.title}.`);
+    problems.error('unsupported-rotary', `${WHERE} asks for partial_rotary_factor ${describeJson(rotaryShare)}; only 1 is implemented for ${family.title}.`);
   }
   for (const [key, only] of OTHER_MATHEMATICS) {
     const value = settings.raw(key) ?? null;
     if (value === only || value === null || !knows(key)) continue;
-    problems.error('unsupported-setting', `${WHERE} asks for ${key} ${JSON.stringify(value)}; only ${JSON.stringify(only)} is implemented.`);
+    problems.error('unsupported-setting', `${WHERE} asks for ${key} ${describeJson(value)}; only ${describeJson(only)} is implemented.`);
   }
 }
 

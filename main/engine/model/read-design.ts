@@ -70,7 +70,7 @@ function readWindows(family: Family, settings: Settings, { count, maxPositions }
   // Where layers with a window turn by a base of their own, they must be known even if the window hides nothing.
   if (window >= maxPositions && !knows('rope_local_base_freq')) return [];
   const types: unknown = settings.raw('layer_types');
-  if (Array.isArray(types) && !(types.length === count && types.every((type) => LAYER_TYPES.includes(String(type))))) {
+  if (Array.isArray(types) && !(types.length === count && types.every((type) => typeof type === 'string' && LAYER_TYPES.includes(type)))) {
     settings.unsupported('layer_types', 'unsupported-layers', LAYER_TYPES, types);
   }
   const pattern = knows('sliding_window_pattern') ? settings.whole('sliding_window_pattern', 1) : null;

@@ -2,6 +2,7 @@
  * Rotary frequencies: from the many ways in which files state a stretched context to one list of numbers, and back
  * from numbers to the factors that GGUF files hold.
  */
+import { describeJson, describeValue } from '../support/describe-value';
 import { UnsupportedError } from '../support/errors';
 import type { Rope } from './config';
 
@@ -94,7 +95,7 @@ export function resolveRope(
 ): Rope {
   if (scaling === null) return plainRope(theta, headDim);
   const stated = scaling['rope_type'] ?? scaling['type'] ?? 'default';
-  const name = typeof stated === 'string' ? stated : JSON.stringify(stated);
+  const name = describeValue(stated);
   const rule = Object.hasOwn(SCALING_RULES, name) ? SCALING_RULES[name] : undefined;
   if (rule === undefined) {
     throw new UnsupportedError(`The model stretches its context by the rule ${name}, which is not implemented.`, {
@@ -105,7 +106,7 @@ export function resolveRope(
   const setting = (key: string, fallback?: number): number => {
     const value = scaling[key] ?? fallback;
     if (typeof value === 'number' && value > 0) return value;
-    throw new UnsupportedError(`The context rule ${name} needs a positive number ${key}; found ${JSON.stringify(value)}.`, {
+    throw new UnsupportedError(`The context rule ${name} needs a positive number ${key}; found ${describeJson(value)}.`, {
       details: { feature: 'rope_scaling', found: key },
     });
   };

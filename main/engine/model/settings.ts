@@ -2,6 +2,7 @@
  * Looking up numbers in a configuration that somebody else wrote: each look-up checks type and range, records what is
  * wrong, and answers a stand-in so that the remaining settings are checked too.
  */
+import { describeJson } from '../support/describe-value';
 import type { Problems } from './problems';
 
 /** A bound that keeps shapes countable. */
@@ -70,7 +71,7 @@ export class Settings {
 
   /** Records that a setting has a value that is not implemented. */
   unsupported(key: string, code: string, known: readonly string[], found: unknown): void {
-    this.problems.error(code, `${this.where} states ${this.spelled(key)} as ${describe(found)}; implemented are ${known.join(', ')}.`);
+    this.problems.error(code, `${this.where} states ${this.spelled(key)} as ${describeJson(found)}; implemented are ${known.join(', ')}.`);
   }
 
   /** Records that a setting is wrong or missing. */
@@ -78,7 +79,7 @@ export class Settings {
     if (found === null) {
       this.problems.error('missing-setting', `${this.where} does not state ${this.spelled(key)}; expected ${expected}.`);
     } else {
-      const text = describe(found);
+      const text = describeJson(found);
       this.problems.error('bad-setting', `${this.where} states ${this.spelled(key)} as ${text}; expected ${expected}.`);
     }
   }
@@ -86,10 +87,4 @@ export class Settings {
 
 function isWhole(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_WHOLE;
-}
-
-function describe(value: unknown): string {
-  // 64-bit numbers of GGUF files have no JSON form of their own.
-  const text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part));
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -141,6 +141,10 @@ function readIndex(index: JsonObject | null, problems: Problems): ReadonlyMap<st
     problems.error('format', `${INDEX_NAME} has no weight_map from tensor names to file names.`);
     return null;
   }
+  if (Object.keys(weightMap).length === 0) {
+    problems.error('no-weights', `${INDEX_NAME} names no weights at all.`, 'The file is damaged: download it again.');
+    return null;
+  }
   return new Map(Object.entries(weightMap).map(([tensor, file]) => [tensor, String(file)]));
 }
 

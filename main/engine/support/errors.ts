@@ -152,6 +152,19 @@ export function toAppError(error: unknown, place = ''): AppError {
     switch (system.code) {
       case 'ENOENT':
         return new NotFoundError(`There is no file or folder at ${path}.`, { cause: error, details: { file: path } });
+      // Names that no file can have, or that lead through a file: nothing can be there.
+      case 'ENAMETOOLONG':
+      case 'ENOTDIR':
+      case 'ELOOP':
+        return new NotFoundError(`There can be no file at ${path.length > 300 ? `${path.slice(0, 300)}...` : path}.`, { cause: error, details: { file: path } });
+      case 'EISDIR':
+        return new NotFoundError(`${path === '' ? 'This' : path} is a folder; a file was expected.`, { cause: error, details: { file: path } });
+      case 'EIO':
+        return new NotFoundError(`The disk gives an error where ${path === '' ? 'a file' : path} should be read or written.`, {
+          cause: error,
+          hint: 'The disk may be failing or have been removed: copy the file to another one.',
+          details: { file: path },
+        });
       case 'EACCES':
       case 'EPERM':
       case 'EROFS':

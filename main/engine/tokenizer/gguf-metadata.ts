@@ -1,6 +1,6 @@
 /** Reads single values of the vocabulary inside a GGUF file, naming the key that does not fit. */
 import { FormatError } from '../support/errors';
-import { describeValue } from './describe-value';
+import { describeValue } from '../support/describe-value';
 
 /** Metadata of a GGUF file: arrays as arrays or typed arrays. */
 export type GgufMetadataLike = ReadonlyMap<string, unknown>;

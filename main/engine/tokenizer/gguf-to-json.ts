@@ -4,7 +4,7 @@
  * the GGUF specification (github.com/ggml-org/ggml, docs/gguf.md).
  */
 import { FormatError, UnsupportedError } from '../support/errors';
-import { describeValue } from './describe-value';
+import { describeValue } from '../support/describe-value';
 import { GGUF_PRE_TOKENIZERS, type GgufPreTokenizer } from './gguf-pre-tokenizers';
 import { chatTemplateField, ggufChatTemplates } from './chat-templates';
 import { missing, optionalId, readMerges, readNumbers, readScores, readStrings, type GgufMetadataLike } from './gguf-metadata';

@@ -9,7 +9,7 @@ import { parseTokenizerJson } from './parse-json';
 import { isByteLevel } from './pipeline';
 import type { BpeSpec, NormalizerStep, PreTokenizerStep, TokenizerSpec } from './spec';
 import { TOKEN_TYPES } from './token-types';
-import { unsupportedInGguf, vocabularyEntries, type GgufVocabularyEntry } from './vocabulary-entries';
+import { unsupportedInGguf, vocabularyEntries, vocabularyRows, type GgufVocabularyEntry } from './vocabulary-entries';
 
 /**
  * Metadata entries of a tokenizer, in the order in which they are written. `rows` is the number of rows of the
@@ -114,19 +114,17 @@ function tokenTable(spec: TokenizerSpec, rows: number): { readonly tokens: strin
   const byId = new Map<number, string>();
   const typeById = new Map<number, number>();
   const byteTokens = new Set(spec.model.byteFallback ? Array.from({ length: 256 }, (_, byte) => byteToken(byte)) : []);
-  let count = rows;
   for (const [token, id] of spec.model.vocabulary) {
     byId.set(id, token);
     typeById.set(id, byteTokens.has(token) ? TOKEN_TYPES.byte : TOKEN_TYPES.normal);
-    count = Math.max(count, id + 1);
   }
   for (const token of spec.addedTokens) {
     byId.set(token.id, token.content);
     typeById.set(token.id, token.special ? TOKEN_TYPES.control : TOKEN_TYPES.userDefined);
-    count = Math.max(count, token.id + 1);
   }
   const unknown = tokenId(spec, spec.model.unknownToken);
   if (unknown !== null && spec.model.byteFallback) typeById.set(unknown, TOKEN_TYPES.unknown);
+  const count = vocabularyRows(byId.keys(), rows);
   return {
     tokens: Array.from({ length: count }, (_, id) => byId.get(id) ?? `[PAD${id}]`),
     types: Int32Array.from({ length: count }, (_, id) => typeById.get(id) ?? TOKEN_TYPES.unused),

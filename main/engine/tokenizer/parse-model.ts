@@ -1,7 +1,7 @@
 /** Reads the `model` of a tokenizer.json: the vocabulary, and what turns a word into its ids. */
 import * as v from 'valibot';
 import { FormatError, UnsupportedError } from '../support/errors';
-import { describeValue } from './describe-value';
+import { describeValue } from '../support/describe-value';
 import { flag, MAX_ID, parseAs, text } from './json-fields';
 import type { BpeSpec, ModelSpec, UnigramSpec } from './spec';
 import { unknownScore } from './unigram';

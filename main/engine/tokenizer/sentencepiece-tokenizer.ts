@@ -4,7 +4,7 @@ import { parseSentencePieceModel, type SentencePieceModel } from './sentencepiec
 import { sentencePieceSpec } from './sentencepiece-spec';
 import { TOKEN_TYPES } from './token-types';
 import type { Tokenizer } from './tokenizer';
-import { unsupportedInGguf, vocabularyEntries, type GgufVocabularyEntry } from './vocabulary-entries';
+import { unsupportedInGguf, vocabularyEntries, vocabularyRows, type GgufVocabularyEntry } from './vocabulary-entries';
 import { WORD_MARK } from './word-marks';
 
 /**
@@ -36,8 +36,7 @@ export function sentencePieceToGguf(bytes: Uint8Array, tokenizerConfig: unknown,
     if (!model.byteFallback) throw unsupportedInGguf('a BPE tokenizer without tokens for bytes', 'byte_fallback');
   } else if (model.byteFallback) throw unsupportedInGguf('a Unigram tokenizer with tokens for bytes', 'byte_fallback');
   const extra = new Map(spec.addedTokens.map((token) => [token.id, token]));
-  let count = Math.max(rows, model.tokens.length);
-  for (const id of extra.keys()) count = Math.max(count, id + 1);
+  const count = vocabularyRows(extra.keys(), Math.max(rows, model.tokens.length));
   const ids = Array.from({ length: count }, (_, id) => id);
   return vocabularyEntries({
     model: model.type === 'bpe' ? 'llama' : 't5',

@@ -1,5 +1,5 @@
 /** The keys `tokenizer.*` of a GGUF file, in the order in which they are written, whatever file the tokenizer came from. */
-import { UnsupportedError } from '../support/errors';
+import { FormatError, UnsupportedError } from '../support/errors';
 import { chatTemplateKeys, type ChatTemplates } from './chat-templates';
 
 /** One metadata value with the type that it has in the file. */
@@ -20,6 +20,27 @@ export interface SpecialIds {
   readonly padId: number | null;
   readonly addsBos: boolean;
   readonly templates: ChatTemplates;
+}
+
+/** Ids that no token has and no embedding row asks for; the largest gap of a known tokenizer is some hundreds. */
+const MAX_UNUSED_IDS = 65_536;
+
+/**
+ * How many tokens a GGUF vocabulary needs for ids that are all below it, and at least `rows`. Raises FormatError where a few
+ * tokens with absurd ids would make a table of millions.
+ */
+export function vocabularyRows(ids: Iterable<number>, rows: number): number {
+  let [count, known] = [rows, 0];
+  for (const id of ids) {
+    count = Math.max(count, id + 1);
+    known++;
+  }
+  const unused = count - Math.max(rows, known);
+  if (unused <= MAX_UNUSED_IDS) return count;
+  throw new FormatError(`The tokenizer has a token with the id ${count - 1}, but only ${known} tokens, and the model has ${rows}.`, {
+    hint: 'The tokenizer may be damaged or belong to another model. Get the model again, with its own tokenizer files.',
+    details: { found: count - 1, expected: Math.max(rows, known) },
+  });
 }
 
 /** A vocabulary as llama.cpp reads it; null is left out. */
