@@ -103,10 +103,10 @@ export class AppState {
     this.goTo(step ?? 'home');
   }
 
-  /** Starts a job for the model at a path and shows what it is. */
-  async openModel(path: string): Promise<void> {
+  /** Starts a job for the model at a path and shows what it is; `notice` says why. */
+  async openModel(path: string, notice = ''): Promise<void> {
     this.candidates = null;
-    await this.#open(path);
+    await this.#open(path, notice);
   }
 
   /** Takes one of the models that were dropped together. Texts of the one before it stay. */
@@ -115,12 +115,12 @@ export class AppState {
     await this.#open(candidate.path);
   }
 
-  async #open(path: string): Promise<void> {
+  async #open(path: string, notice = ''): Promise<void> {
     this.#leaveRun();
     const job = new Job(this.#bridge, path, this.undo);
     this.job = job;
     this.page = 'model';
-    this.notice = '';
+    this.notice = notice;
     this.error = null;
     await job.model.inspect();
     if (this.job !== job || !job.model.isUsable) return;
@@ -216,9 +216,7 @@ export class AppState {
     }
     this.#keepTexts(texts);
     if (another !== undefined) return this.#offer(models);
-    const opened = this.openModel(model);
-    this.notice = text.drop.took(nameOf(model), texts.length);
-    await opened;
+    await this.openModel(model, text.drop.took(nameOf(model), texts.length));
   }
 
   #showCandidates(paths: readonly string[]): Candidates {
@@ -237,14 +235,11 @@ export class AppState {
     const candidates = this.#showCandidates(paths);
     await candidates.inspect();
     if (this.candidates !== candidates) return;
-    const isAlone = candidates.models.length === 1;
+    const { models, usable: [only, second] } = candidates;
+    const isAlone = models.length === 1;
     if (isAlone) this.candidates = null;
-    const [only, second] = candidates.usable;
     if (this.job !== null || only === undefined || second !== undefined) return;
-    const texts = this.#textsWaiting.length;
-    const opened = this.#open(only.path);
-    this.notice = isAlone ? text.drop.took(only.name, texts) : text.drop.onlyOne(only.name, texts);
-    await opened;
+    await this.#open(only.path, (isAlone ? text.drop.took : text.drop.onlyOne)(only.name, this.#textsWaiting.length));
   }
 
   #keepTexts(paths: readonly string[]): void {

@@ -11,6 +11,7 @@ import { countParameters, type ModelConfig } from '../model/config';
 import { AppError, FormatError, PlanError, ResourceError, TextError, UnsupportedError, UsageError, toAppError } from '../support/errors';
 import { resolveLocks } from '../pruning/locks';
 import { availableMemoryBytes, memoryLimitBytes, volumeOf } from './machine';
+import { planTableBytes } from './plan-table';
 import type { StageEstimate } from './progress-meter';
 import { planWidths, weightBytes, withEvenWidths, type WidthBudget } from './size';
 import { chooseTrainingWay } from './training-way';
@@ -29,6 +30,10 @@ const SAMPLE_TOKENS = 64;
 /** Writing, re-opening and comparing an exported file. */
 const EXPORT_BYTES_PER_SECOND = 60e6;
 const CHECK_TOKENS = 256;
+/** Bytes of tokenizer files for each token, in every exported form: SmolLM2's take 43, Gemma 3's 127, gpt-oss's 139. */
+const TOKENIZER_BYTES = 150;
+/** Report, cards and licences beside exported models; histories in a run's folder. */
+const OTHER_BYTES = 20e6;
 
 /** Seconds of every stage. `tokensPerSource` is how many tokens each source has for measuring. */
 export function estimateStages(config: ModelConfig, recipe: Recipe, speed: Speed, tokensPerSource = EVALUATION_TOKENS): StageEstimate[] {
@@ -58,11 +63,11 @@ export function estimateStages(config: ModelConfig, recipe: Recipe, speed: Speed
 export function estimateDiskBytes(config: ModelConfig, budget: WidthBudget, recipe: Recipe): { readonly exports: number; readonly run: number } {
   const after =
     budget.mode === 'everywhere' ? withEvenWidths(config, { heads: budget.heads, kvHeads: budget.kvHeads, ffn: budget.ffn }) : config;
-  const exports = recipe.exports.reduce((sum, target) => sum + weightBytes(after, target), 0);
-  // The pruned and the recovered weights, float32 both, and room for tokenizer files, histories and reports; the refit
-  // keeps the full model too while it needs it.
+  const exports = recipe.exports.reduce((sum, target) => sum + weightBytes(after, target) + TOKENIZER_BYTES * config.vocabulary, 0);
+  const table = planTableBytes(config, recipe);
+  // The pruned and the recovered weights, float32 both; the refit keeps the full model too while it needs it.
   const adapted = recipe.method.compensation === 'refit' ? 4 * countParameters(config) : 0;
-  return { exports: exports + 20e6, run: 2 * 4 * countParameters(after) + adapted + 20e6 };
+  return { exports: exports + table + OTHER_BYTES, run: 2 * 4 * countParameters(after) + adapted + table + OTHER_BYTES };
 }
 
 /** What an estimate is made from; the model is already open. */

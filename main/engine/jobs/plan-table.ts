@@ -2,6 +2,7 @@
 import type { Recipe } from '../../../preload/contract/recipe';
 import type { LockedBy } from '../../../preload/contract/run';
 import type { Cell } from '../export/csv';
+import type { ModelConfig } from '../model/config';
 import { lockedBy, type PlannedGroup, type PruningPlan } from '../pruning/plan';
 import type { Analysis } from './steps/stage-files';
 
@@ -10,6 +11,9 @@ export const PLAN_COLUMNS = [
   'layer (from 1)', 'part', 'unit (from 1)', 'kept', 'score', 'threshold', 'scored by', 'removed in period',
   'rise of the mean loss when its group is pruned alone', 'text that suffers most then', 'rise for that text', 'group kept whole', 'why',
 ] as const;
+
+/** What stands for the formula where each unit was taken away by itself. */
+const MEASURED = 'rise of the loss without this unit';
 
 export interface PlanTableInput {
   readonly plan: PruningPlan;
@@ -21,8 +25,7 @@ export interface PlanTableInput {
 
 /** One row a unit, by group, in the order of `PLAN_COLUMNS`. */
 export function* planRows({ plan, analysis, recipe, sources }: PlanTableInput): Generator<Cell[]> {
-  const criteria = Object.entries(recipe.method.criteria).filter(([, weight]) => weight > 0);
-  const formula = criteria.map(([name, weight]) => (criteria.length === 1 ? name : `${weight} ${name}`)).join(' + ');
+  const formula = formulaOf(recipe);
   const thresholds = thresholdsOf(plan, recipe.mode);
   for (const [index, group] of plan.groups.entries()) {
     const { deviations = [] } = analysis.deviations.find((found) => found.group === index) ?? {};
@@ -42,11 +45,27 @@ export function* planRows({ plan, analysis, recipe, sources }: PlanTableInput): 
       const threshold = group.locked ? null : (own.get(period ?? LAST) ?? null);
       yield [
         group.layer + 1, group.part, unit + 1, kept.has(unit) ? 'yes' : 'no', rounded(score), threshold === null ? null : rounded(threshold),
-        isMeasured ? 'rise of the loss without this unit' : formula, period === null ? null : period + 1, ...knowledge,
+        isMeasured ? MEASURED : formula, period === null ? null : period + 1, ...knowledge,
         reason({ isKept: kept.has(unit), locked: lockedBy(group), score, threshold }),
       ];
     }
   }
+}
+
+/** Bytes of a row besides the names in it: places, six numbers of up to a dozen characters, words and the longest reason. */
+const ROW_BYTES = 150;
+
+/** Bytes that the table takes at most for a model of this configuration; few rows are as long. */
+export function planTableBytes(config: ModelConfig, recipe: Pick<Recipe, 'method' | 'sources'>): number {
+  const units = config.layers.reduce((sum, { heads, ffn }) => sum + heads + ffn, 0);
+  const name = Math.max(0, ...recipe.sources.map((source) => Buffer.byteLength(source.name)));
+  return (units + 4) * (ROW_BYTES + Math.max(MEASURED.length, formulaOf(recipe).length) + name);
+}
+
+/** What scores are made of. */
+function formulaOf({ method }: Pick<Recipe, 'method'>): string {
+  const criteria = Object.entries(method.criteria).filter(([, weight]) => weight > 0);
+  return criteria.map(([name, weight]) => (criteria.length === 1 ? name : `${weight} ${name}`)).join(' + ');
 }
 
 /** Stands for the last period in which units of a cluster went: it decided about those that stay. */

@@ -1,10 +1,11 @@
 /** Why each unit stays or goes: every reason told, thresholds by period and cluster, nothing that a spreadsheet runs. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writeCsv, type Cell } from '../../../main/engine/export/csv';
-import { PLAN_COLUMNS, planRows, type PlanTableInput } from '../../../main/engine/jobs/plan-table';
+import { PLAN_COLUMNS, planRows, planTableBytes, type PlanTableInput } from '../../../main/engine/jobs/plan-table';
 import { completeRecipe } from '../../../main/engine/jobs/recipe';
+import { tinyConfig } from '../../support/tiny-model';
 import { withTemporaryFolder } from '../../support/temporary-folder';
 
 const base = { model: 'm', out: 'o', size: { kind: 'ratio', ratio: 0.2 }, budgetTokens: 0, sources: [{ kind: 'text', path: 'a', name: 'a' }] } as const;
@@ -71,6 +72,26 @@ describe('the table of a plan', () => {
   it('tells plans without periods too', () => {
     const groups = input.plan.groups.map(({ layer, part, size, kept, scores, locked }) => ({ layer, part, size, kept, scores, locked }));
     expect(rowsOf({ ...input, plan: { groups } })[2]).toMatchObject({ threshold: 0.4, 'removed in period': null, kept: 'no' });
+  });
+
+  it('takes no more bytes than were foreseen, and not far fewer', async () => {
+    await withTemporaryFolder(async (folder) => {
+      const layers = [0, 1].map(() => ({ heads: 4, kvHeads: 4, ffn: 400 }));
+      const sources = ['Letters to my aunt, ünïcode'];
+      const recipe = completeRecipe({ ...base, mode: 'everywhere', sources: sources.map((name) => ({ kind: 'text', path: 'a', name })), method: { criteria: { magnitude: 0.5, cosine: 0.25, taylorFirst: 0.125 } } });
+      const groups = layers.flatMap(({ kvHeads, ffn }, layer) => ([['attention', kvHeads], ['mlp', ffn]] as const).map(([part, size]) => ({
+        layer, part, size, kept: [...Array(size).keys()].filter((unit) => unit % 3 > 0), scores: [...Array(size).keys()].map((unit) => -Math.exp(-unit) / 3),
+        removedIn: [...Array(size).keys()].map((unit) => (unit % 3 > 0 ? null : 9)), locked: false,
+      })));
+      const deviations = groups.map((_, group) => ({ group, deviations: [-1.23456e-7] }));
+      const analysis = { ...input.analysis, locked: [], deviations, unitDeviations: groups.map(({ scores }, at) => (at % 2 === 0 ? scores : null)) };
+      const file = join(folder, 'plan.csv');
+      await writeCsv(file, PLAN_COLUMNS, planRows({ plan: { groups }, analysis, recipe, sources }));
+      const { size } = await stat(file);
+      const foreseen = planTableBytes(tinyConfig({ layers }), recipe);
+      expect(size).toBeLessThanOrEqual(foreseen);
+      expect(size).toBeGreaterThan(foreseen / 3);
+    });
   });
 
   it('is written with texts that no spreadsheet runs, however long it is', async () => {
