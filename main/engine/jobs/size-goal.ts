@@ -3,10 +3,12 @@
  * words for a size that cannot be reached. Which widths meet it is no concern of this.
  */
 import type { ExportTarget, Mode, Size } from '../../../preload/contract/recipe';
-import { ggufWeightBytes, widthStep } from '../export/gguf-types';
+import { ggufWeightBytes, layerType, widthStep } from '../export/gguf-types';
 import { onnxWeightBytes, onnxWidthStep } from '../export/onnx-types';
-import { countLinearParameters, countParameters, type ModelConfig } from '../model/config';
+import { encodedBytes } from '../formats/gguf/blocks';
+import { countLinearParameters, countParameters, layerWeightShape, type ModelConfig } from '../model/config';
 import { PlanError } from '../support/errors';
+import { elementCount } from '../tensors/shape';
 
 /** What must not be exceeded (`keep`), and how a configuration is measured against it. */
 export interface Goal {
@@ -16,6 +18,8 @@ export interface Goal {
   readonly rounding: 'nearest' | 'below';
   /** Feed-forward widths of all layers alike are multiples of this; beyond 1 the measure goes in steps. */
   readonly widthStep: number;
+  /** What layers that lose heads unevenly may measure more than the straight line says: `unevenHeadBytes`, or 0. */
+  readonly unevenHeads: number;
   /** The error for a size that cannot be reached; `why` says what stays besides the least of each layer. */
   readonly tooSmall: (smallest: number, why: Kept) => PlanError;
 }
@@ -35,6 +39,7 @@ export function sizeGoal(config: ModelConfig, size: Size, mode: Mode, target: Ex
       return limitGoal(config, size.bytes, target, {
         measure: fileBytes(mode, target),
         before: weightBytes(config, target),
+        unevenHeads: unevenHeadBytes(config, target),
         words: (smallest) =>
           `This model cannot be made smaller than ${inMegabytes(smallest, 'up')} as ${target.dtype}; ${inMegabytes(size.bytes)} was asked for. ` +
           'Its word table and its smallest layers alone take that much.',
@@ -44,6 +49,7 @@ export function sizeGoal(config: ModelConfig, size: Size, mode: Mode, target: Ex
       return limitGoal(config, size.parameters, target, {
         measure: countParameters,
         before: countParameters(config),
+        unevenHeads: 0,
         words: (smallest) =>
           `This model cannot be made smaller than ${asCount(smallest)} parameters; ${asCount(size.parameters)} were asked for. ` +
           'Its word table and its smallest layers alone have that many.',
@@ -55,6 +61,7 @@ export function sizeGoal(config: ModelConfig, size: Size, mode: Mode, target: Ex
       return limitGoal(config, size.bytes, target, {
         measure: (candidate) => file(candidate) + around(candidate),
         before: weightBytes(config, target) + around(config),
+        unevenHeads: unevenHeadBytes(config, target),
         words: (smallest) =>
           `This model cannot be made to run in less than ${inMegabytes(smallest, 'up')} of memory as ${target.dtype}; ${inMegabytes(size.bytes)} was asked for. ` +
           `That is its word table and smallest layers, ${asCount(contextOf(config, size.context))} tokens of text beside them, and ${inMegabytes(size.allowance)} for the program.`,
@@ -75,6 +82,24 @@ export function weightBytes(config: ModelConfig, target: ExportTarget): number {
 export function oddWeightBytes(config: ModelConfig, target: ExportTarget): number {
   if (target.format === 'onnx') return onnxWeightBytes(config, target.dtype, target.dtype === 'INT4');
   return target.format === 'gguf' ? ggufWeightBytes(config, target.dtype, true) : weightBytes(config, target);
+}
+
+/**
+ * Bytes that the o matrices of a GGUF file take more at most when layers keep numbers of heads at which rows are no whole
+ * blocks of their type any more: they then get a larger type.
+ */
+export function unevenHeadBytes(config: ModelConfig, target: ExportTarget): number {
+  if (target.format !== 'gguf') return 0;
+  const bytesOf = (candidate: ModelConfig, layer: number, elements: number): number => encodedBytes(layerType(candidate, layer, 'o', target.dtype).type, elements);
+  return config.layers.reduce((sum, shape, layer) => {
+    const elements = elementCount(layerWeightShape(config, layer, 'o'));
+    const kept = Array.from({ length: shape.kvHeads }, (_, less) => {
+      const kvHeads = shape.kvHeads - less;
+      const heads = (shape.heads / shape.kvHeads) * kvHeads;
+      return bytesOf({ ...config, layers: config.layers.map((own, at) => (at === layer ? { ...own, kvHeads, heads } : own)) }, layer, elements);
+    });
+    return sum + Math.max(0, ...kept) - (kept[0] ?? 0);
+  }, 0);
 }
 
 /**
@@ -108,6 +133,7 @@ function ratioGoal(config: ModelConfig, ratio: number, target: ExportTarget): Go
     measure: countLinearParameters,
     rounding: 'nearest',
     widthStep: stepOf(target),
+    unevenHeads: 0,
     tooSmall: (smallest, { notes, choices }) => {
       const most = Math.floor((1 - smallest / total) * 1000 + 1e-9) / 10;
       const could = most > 0 ? `can lose at most ${most}% of its layers` : 'can lose nothing';
@@ -128,7 +154,7 @@ function limitGoal(
   config: ModelConfig,
   limit: number,
   target: ExportTarget,
-  { measure, before, words, choices: own }: { measure: Goal['measure']; before: number; words: (smallest: number) => string; choices: readonly string[] },
+  { measure, before, unevenHeads, words, choices: own }: Pick<Goal, 'measure' | 'unevenHeads'> & { before: number; words: (smallest: number) => string; choices: readonly string[] },
 ): Goal {
   return {
     // A model that is small enough stays as it is, whatever odd widths would cost.
@@ -136,6 +162,7 @@ function limitGoal(
     measure,
     rounding: 'below',
     widthStep: stepOf(target),
+    unevenHeads,
     tooSmall: (smallest, { notes, choices }) =>
       new PlanError([words(smallest), ...notes].join(' '), {
         hint: chooseOne([...own, ...choices]),

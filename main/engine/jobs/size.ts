@@ -11,7 +11,7 @@ import { fewestKept, KEPT_SHARES } from '../pruning/select';
 import type { Part } from '../pruning/units';
 import { PlanError } from '../support/errors';
 import { programsThatOpen } from './opens-in';
-import { oddWeightBytes, sizeGoal, weightBytes, type Goal, type Kept } from './size-goal';
+import { oddWeightBytes, sizeGoal, unevenHeadBytes, weightBytes, type Goal, type Kept } from './size-goal';
 
 export { weightBytes } from './size-goal';
 
@@ -137,8 +137,8 @@ function planEven(config: ModelConfig, goal: Goal, locks: UserLocks): WidthBudge
 /** Layers end as narrow as the narrowest: a wider one cannot stay whole. */
 function refuseWiderLocks(config: ModelConfig, locks: UserLocks, narrowest: Pick<LayerShape, 'kvHeads' | 'ffn'>): void {
   const wider = config.layers.flatMap((layer, index) => [
-    ...(locks[index]?.has('attention') === true && layer.kvHeads > narrowest.kvHeads ? [`attention of layer ${index + 1}`] : []),
-    ...(locks[index]?.has('mlp') === true && layer.ffn > narrowest.ffn ? [`feed-forward part of layer ${index + 1}`] : []),
+    ...(locks[index]?.has('attention') === true && layer.kvHeads > narrowest.kvHeads ? [`${index}:attention`] : []),
+    ...(locks[index]?.has('mlp') === true && layer.ffn > narrowest.ffn ? [`${index}:mlp`] : []),
   ]);
   if (wider.length === 0) return;
   throw new PlanError(`All layers end as narrow as the narrowest in this mode, so these cannot stay whole: ${wider.join(', ')}.`, {
@@ -201,9 +201,10 @@ function planTotals(config: ModelConfig, goal: Goal, locks: UserLocks): WidthBud
     const [channels, groups] = [spare(channelsOf, keptShare), spare(groupsOf, keptShare)];
     const channelsFirst = Math.min(channels, Math.floor(CHANNELS_FIRST_SHARE * channelsOf.reduce((sum, size) => sum + size, 0)));
     const beyond = toRemove - channelsFirst * channelWorth;
-    const groupsRemoved = beyond <= 0 ? 0 : Math.min(groups, Math.ceil(beyond / groupWorth - 1e-9));
-    const channelsRemoved = Math.max(0, round((toRemove - groupsRemoved * groupWorth) / channelWorth - 1e-9));
-    smallest = before - groups * groupWorth - channels * channelWorth;
+    const groupsRemoved = beyond <= 0 ? 0 : Math.min(groups, Math.ceil((beyond + goal.unevenHeads) / groupWorth - 1e-9));
+    const extra = groupsRemoved > 0 ? goal.unevenHeads : 0;
+    const channelsRemoved = Math.max(0, round((toRemove + extra - groupsRemoved * groupWorth) / channelWorth - 1e-9));
+    smallest = before - groups * groupWorth - channels * channelWorth + (groups > 0 ? goal.unevenHeads : 0);
     if (channelsRemoved > channels) continue;
     const removed = channelsRemoved * channelParameters(config) + groupsRemoved * averageGroupWorth(config, { measure: countLinearParameters });
     return {
@@ -258,13 +259,14 @@ export function forecastSize(config: ModelConfig, size: Size, mode: Mode, target
   }
   const sum = (pick: (layer: LayerShape) => number): number => config.layers.reduce((total, layer) => total + pick(layer), 0);
   const kvHeads = sum((layer) => layer.kvHeads) - budget.kvGroupsRemoved;
+  const extra = budget.kvGroupsRemoved > 0 ? unevenHeadBytes(config, target) : 0;
   const share = (measure: (config: ModelConfig) => number): number =>
     budget.kvGroupsRemoved * averageGroupWorth(config, { measure }) +
     budget.channelsRemoved * (measure(config) - measure(withFirstLayer(config, (layer) => ({ ...layer, ffn: layer.ffn - 1 }))));
   return {
     removedFraction: budget.removedFraction,
     parametersBefore, parametersAfter: Math.round(parametersBefore - share(countParameters)),
-    bytesBefore, bytesAfter: budget.removedFraction === 0 ? bytesBefore : Math.round(oddWeightBytes(config, target) - share((candidate) => oddWeightBytes(candidate, target))),
+    bytesBefore, bytesAfter: budget.removedFraction === 0 ? bytesBefore : Math.round(oddWeightBytes(config, target) + extra - share((candidate) => oddWeightBytes(candidate, target))),
     heads: ((sum((layer) => layer.heads) / sum((layer) => layer.kvHeads)) * kvHeads) / count,
     kvHeads: kvHeads / count,
     ffn: (sum((layer) => layer.ffn) - budget.channelsRemoved) / count,

@@ -116,6 +116,19 @@ describe('bad input', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it('for memory, parameters or locks that leave too little ends with 2 and says what can be had', async () => {
+    const refused = async (...options: string[]): Promise<string> => {
+      const { status, stderr } = await shear(['compress', exampleModel(), '--out', 'small', ...options]);
+      expect(status).toBe(2);
+      expect(await readdir(folder)).toEqual([]);
+      return stderr;
+    };
+    expect(await refused('--fits', '500MB')).toMatch(/less than 500\.\d MB of memory as F16; 500\.0 MB was asked for.*512 tokens of text.*500\.0 MB for the program/);
+    expect(await refused('--parameters', '10K')).toMatch(/smaller than [\d,]+ parameters; 10,000 were asked for/);
+    expect(await refused('--ratio', '0.5', '--lock', '*:mlp')).toMatch(/at most .*stays whole in all.*\n.*fewer parts to keep whole/);
+    expect(await refused('--ratio', '0.5', '--lock', '5:mlp')).toMatch(/no such layers to keep whole: 5:mlp\. Its 5 layers are 0 to 4/);
+  });
+
   it('for a folder that is not empty is refused and leaves it alone', async () => {
     await mkdir(join(folder, 'small'));
     await writeFile(join(folder, 'small', 'mine.txt'), 'mine');

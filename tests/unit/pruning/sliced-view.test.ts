@@ -3,11 +3,28 @@ import { join } from 'node:path';
 import { asView, loadModel } from '../../../main/engine/execution/loaded-model';
 import { writeSafetensorsModel } from '../../../main/engine/export/safetensors-model';
 import { openCheckpoint } from '../../../main/engine/model/checkpoint';
-import type { PruningPlan } from '../../../main/engine/pruning/plan';
+import { shapesAfter, type PruningPlan } from '../../../main/engine/pruning/plan';
 import { slicedView } from '../../../main/engine/pruning/sliced-view';
 import { findUnitGroups } from '../../../main/engine/pruning/units';
+import { errorOf } from '../../support/error-of';
 import { withTemporaryFolder } from '../../support/temporary-folder';
-import { readAll, writeTinyFolder } from '../../support/tiny-model';
+import { readAll, tinyConfig, writeTinyFolder } from '../../support/tiny-model';
+
+describe('A plan that leaves a layer without a part', () => {
+  it.each(['attention', 'mlp'] as const)('(%s) is refused in words: neither the engine nor most programs have such layers', (part) => {
+    const config = tinyConfig();
+    const plan: PruningPlan = { groups: [{ layer: 1, part, size: part === 'mlp' ? 24 : 2, kept: [], scores: [], locked: false }] };
+    expect(errorOf(() => shapesAfter(config, plan))).toMatchObject({ code: 'plan', message: `The plan leaves layer 1 without ${part === 'mlp' ? 'feed-forward channels' : 'attention'}.` });
+  });
+});
+
+describe('A model whose layers lack a part already', () => {
+  it.each(['num_attention_heads', 'num_key_value_heads', 'intermediate_size'])('is refused when it is opened, with the setting that says so: %s', (setting) =>
+    withTemporaryFolder(async (root) => {
+      await writeTinyFolder(join(root, 'source'), {}, { settings: { [setting]: [setting === 'intermediate_size' ? 24 : 2, 0] } });
+      await expect(openCheckpoint(join(root, 'source'))).rejects.toMatchObject({ message: expect.stringMatching(new RegExp(`${setting}.*from 1 on`)) as unknown });
+    }));
+});
 
 describe('A checkpoint sliced on its way into another file', () => {
   it.each([
