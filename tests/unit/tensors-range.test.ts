@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { encodePlain, type WrittenType } from '../../main/engine/tensors/elements';
 import { describeRange, elementConverter, encodeInRange, noCounts, type FloatType } from '../../main/engine/tensors/range';
+import { ReusedMemory } from '../../main/engine/tensors/reused-memory';
 import { sliceRows, type RowSource } from '../../main/engine/tensors/rows';
 
 /** Every float16 or bfloat16. */
@@ -37,6 +38,18 @@ describe('Changing the element type', () => {
     const [byTable, byValue] = [noCounts(), noCounts()];
     expect(Buffer.from(elementConverter(from, to)(ALL_WORDS, byTable)).equals(Buffer.from(encodeInRange(to, values, byValue)))).toBe(true);
     expect(byTable).toEqual(byValue);
+  });
+
+  it('is right for an odd number of words, in memory that held longer pieces before', () => {
+    const convert = elementConverter('BF16', 'F16');
+    const memory = new ReusedMemory();
+    for (const words of [65536, 3, 1, 0, 4097]) {
+      const piece = ALL_WORDS.slice(2 * 14_000, 2 * Math.min(65536, 14_000 + words));
+      const [fresh, again] = [noCounts(), noCounts()];
+      const found = convert(piece, again, memory);
+      expect(Buffer.from(found).equals(Buffer.from(convert(piece, fresh)))).toBe(true);
+      expect([found.byteLength, again]).toEqual([piece.byteLength, fresh]);
+    }
   });
 
   it('narrows float64 with the same care, and copies what stays as it is', () => {

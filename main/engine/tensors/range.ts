@@ -3,6 +3,7 @@
  * hold is counted. What is too large becomes the largest number of the type, because an infinity would spoil the model.
  */
 import { PLAIN_TYPE_BYTES, decodePlain, encodePlain, type PlainType, type WrittenType } from './elements';
+import { ReusedMemory } from './reused-memory';
 
 /** Types in which weights are stored as elements that stand alone. */
 export type FloatType = Extract<PlainType, 'F64' | 'F32' | 'F16' | 'BF16'>;
@@ -64,10 +65,11 @@ export function encodeInRange(type: WrittenType, values: Float32Array, counts: R
 }
 
 /**
- * From stored elements of one type to those of another, adding what did not survive to `counts`. Answers new memory, or
- * what it was given where nothing changes (and nothing is counted). The input must start at a multiple of 8.
+ * From stored elements of one type to those of another, adding what did not survive to `counts`. Answers new memory, a
+ * part of `memory` where that is given and the way goes through a table, or what it was given where nothing changes (and
+ * nothing is counted). The input must start at a multiple of 8.
  */
-export type ElementConverter = (bytes: Uint8Array, counts: RangeCounts) => Uint8Array;
+export type ElementConverter = (bytes: Uint8Array, counts: RangeCounts, memory?: ReusedMemory) => Uint8Array;
 
 /** Makes a converter; 16-bit types go through a table of all their values, which takes milliseconds to make. */
 export function elementConverter(from: FloatType, to: WrittenType): ElementConverter {
@@ -94,44 +96,52 @@ function tableConverter(from: 'F16' | 'BF16', to: WrittenType): ElementConverter
   }
   const encoded = encodeInRange(to, values, noCounts());
   const convert = to === 'F32' ? lookUp32(new Uint32Array(encoded.buffer), outcomes) : lookUp16(new Uint16Array(encoded.buffer), outcomes);
-  return (bytes, counts) => {
+  const bytesPerWord = PLAIN_TYPE_BYTES[to];
+  return (bytes, counts, memory = new ReusedMemory()) => {
     const words = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
-    const { result, isOrdinary } = convert(words);
-    if (!isOrdinary) countOutcomes(words, outcomes, counts);
-    return new Uint8Array(result.buffer);
+    const result = memory.take(words.length * bytesPerWord);
+    if (!convert(words, result)) countOutcomes(words, outcomes, counts);
+    return result;
   };
 }
 
-interface LookedUp {
-  readonly result: Uint16Array | Uint32Array;
-  readonly isOrdinary: boolean;
-}
+/** Fills `result` with what becomes of `words`; answers whether all of them are ordinary. */
+type LookUp = (words: Uint16Array, result: Uint8Array) => boolean;
 
 /** Result and outcome come from one look-up, and outcomes are only joined: this loop is what converting a model takes. */
-function lookUp16(encoded: Uint16Array, outcomes: Uint8Array): (words: Uint16Array) => LookedUp {
+function lookUp16(encoded: Uint16Array, outcomes: Uint8Array): LookUp {
   const table = Uint32Array.from(encoded, (word, index) => word | ((outcomes[index] ?? 0) << 16));
-  return (words) => {
-    const result = new Uint16Array(words.length);
+  return (words, bytes) => {
+    // Two words at a time, with half the loads and stores: about 1.5 times as fast.
+    const pairs = new Uint32Array(words.buffer, words.byteOffset, words.length >>> 1);
+    const result = new Uint32Array(bytes.buffer, bytes.byteOffset, pairs.length);
     let joined = 0;
-    for (let index = 0; index < words.length; index++) {
-      const entry = table[words[index] as number] as number;
-      joined |= entry;
-      result[index] = entry;
+    for (let index = 0; index < pairs.length; index++) {
+      const pair = pairs[index] as number;
+      const low = table[pair & 0xffff] as number;
+      const high = table[pair >>> 16] as number;
+      joined |= low | high;
+      result[index] = (low & 0xffff) | (high << 16);
     }
-    return { result, isOrdinary: joined >>> 16 === ORDINARY };
+    if (words.length % 2 === 1) {
+      const entry = table[words[words.length - 1] as number] as number;
+      joined |= entry;
+      new Uint16Array(bytes.buffer, bytes.byteOffset, words.length)[words.length - 1] = entry;
+    }
+    return joined >>> 16 === ORDINARY;
   };
 }
 
-function lookUp32(table: Uint32Array, outcomes: Uint8Array): (words: Uint16Array) => LookedUp {
-  return (words) => {
-    const result = new Uint32Array(words.length);
+function lookUp32(table: Uint32Array, outcomes: Uint8Array): LookUp {
+  return (words, bytes) => {
+    const result = new Uint32Array(bytes.buffer, bytes.byteOffset, words.length);
     let joined = 0;
     for (let index = 0; index < words.length; index++) {
       const word = words[index] as number;
       joined |= outcomes[word] as number;
       result[index] = table[word] as number;
     }
-    return { result, isOrdinary: joined === ORDINARY };
+    return joined === ORDINARY;
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import type { FloatType } from './range';
 import { PLAIN_TYPE_BYTES } from './elements';
+import { ReusedMemory } from './reused-memory';
 
 export interface RowSource {
   readonly shape: readonly number[];
@@ -41,6 +42,7 @@ export function sliceRows(source: RowSource, cut: Cut): RowSource {
   const shape = [rows?.length ?? allRows, ...(columns === null ? rest : [columns.length])];
   const to = rowElements(shape) * size;
   const rowAt = (index: number): number => (rows === null ? index : (rows[index] ?? 0));
+  const memory = new ReusedMemory();
   const spanRows = Math.max(1, Math.floor(ROWS_CHUNK_BYTES / from));
   return {
     shape,
@@ -51,7 +53,7 @@ export function sliceRows(source: RowSource, cut: Cut): RowSource {
         const start = rowAt(first + done);
         let end = done + 1;
         while (end < count && rowAt(first + end) - start < spanRows) end++;
-        const span = new Uint8Array((rowAt(first + end - 1) - start + 1) * from);
+        const span = memory.take((rowAt(first + end - 1) - start + 1) * from);
         await source.readInto(span, start);
         for (let index = done; index < end; index++) {
           const at = (rowAt(first + index) - start) * from;
