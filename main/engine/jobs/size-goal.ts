@@ -5,8 +5,9 @@
 import type { ExportTarget, Mode, Size } from '../../../preload/contract/recipe';
 import { ggufWeightBytes, layerType, widthStep } from '../export/gguf-types';
 import { onnxWeightBytes, onnxWidthStep } from '../export/onnx-types';
-import { encodedBytes } from '../formats/gguf/blocks';
+import { encodedBytes, isBlockType } from '../formats/gguf/blocks';
 import { countLinearParameters, countParameters, layerWeightShape, type ModelConfig } from '../model/config';
+import type { UserLocks } from '../pruning/locks';
 import { PlanError } from '../support/errors';
 import { elementCount } from '../tensors/shape';
 
@@ -31,18 +32,19 @@ export interface Kept {
 }
 
 /** The goal of a wished size. */
-export function sizeGoal(config: ModelConfig, size: Size, mode: Mode, target: ExportTarget): Goal {
+export function sizeGoal(config: ModelConfig, size: Size, mode: Mode, target: ExportTarget, locks: UserLocks): Goal {
+  const file = mode === 'everywhere' ? (candidate: ModelConfig): number => weightBytes(candidate, target) : oddMeasure(config, target, locks);
   switch (size.kind) {
     case 'ratio':
       return ratioGoal(config, size.ratio, target);
     case 'bytes':
       return limitGoal(config, size.bytes, target, {
-        measure: fileBytes(mode, target),
+        measure: file,
         before: weightBytes(config, target),
         unevenHeads: unevenHeadBytes(config, target),
         words: (smallest) =>
           `This model cannot be made smaller than ${inMegabytes(smallest, 'up')} as ${target.dtype}; ${inMegabytes(size.bytes)} was asked for. ` +
-          'Its word table and its smallest layers alone take that much.',
+          'Its word table and what has to stay of its layers take that much.',
         choices: ['a larger size', smallerType(target) ?? SMALLER_MODEL],
       });
     case 'parameters':
@@ -52,19 +54,18 @@ export function sizeGoal(config: ModelConfig, size: Size, mode: Mode, target: Ex
         unevenHeads: 0,
         words: (smallest) =>
           `This model cannot be made smaller than ${asCount(smallest)} parameters; ${asCount(size.parameters)} were asked for. ` +
-          'Its word table and its smallest layers alone have that many.',
+          'Its word table and what has to stay of its layers have that many.',
         choices: ['a larger number', SMALLER_MODEL],
       });
     case 'memory': {
       const around = (candidate: ModelConfig): number => cacheBytes(candidate, size.context, target) + size.allowance;
-      const file = fileBytes(mode, target);
       return limitGoal(config, size.bytes, target, {
         measure: (candidate) => file(candidate) + around(candidate),
         before: weightBytes(config, target) + around(config),
         unevenHeads: unevenHeadBytes(config, target),
         words: (smallest) =>
           `This model cannot be made to run in less than ${inMegabytes(smallest, 'up')} of memory as ${target.dtype}; ${inMegabytes(size.bytes)} was asked for. ` +
-          `That is its word table and smallest layers, ${asCount(contextOf(config, size.context))} tokens of text beside them, and ${inMegabytes(size.allowance)} for the program.`,
+          `That is its word table and what has to stay of its layers, ${asCount(contextOf(config, size.context))} tokens of text beside them, and ${inMegabytes(size.allowance)} for the program.`,
         choices: ['more memory', 'a shorter text', smallerType(target) ?? SMALLER_MODEL],
       });
     }
@@ -78,10 +79,26 @@ export function weightBytes(config: ModelConfig, target: ExportTarget): number {
   return countParameters(config) * (target.dtype === 'F32' ? 4 : 2);
 }
 
-/** The same where each layer gets a width of its own, which is hardly ever whole blocks: a straight line in the widths. */
-export function oddWeightBytes(config: ModelConfig, target: ExportTarget): number {
-  if (target.format === 'onnx') return onnxWeightBytes(config, target.dtype, target.dtype === 'INT4');
-  return target.format === 'gguf' ? ggufWeightBytes(config, target.dtype, true) : weightBytes(config, target);
+/**
+ * The same for what `config` becomes where each layer gets a width of its own, which is hardly ever whole blocks: a
+ * straight line in the widths. Layers whose feed-forward part is locked keep their blocks.
+ */
+export function oddMeasure(config: ModelConfig, target: ExportTarget, locks: UserLocks): Goal['measure'] {
+  const isLocked = (layer: number): boolean => locks[layer]?.has('mlp') === true;
+  if (target.format === 'onnx' && target.dtype === 'INT4') {
+    const spared = config.layers.reduce((sum, shape, layer) => {
+      const alone = { ...config, layers: [shape] };
+      return isLocked(layer) ? sum + onnxWeightBytes(alone, target.dtype, true) - onnxWeightBytes(alone, target.dtype) : sum;
+    }, 0);
+    return (candidate) => onnxWeightBytes(candidate, target.dtype, true) - spared;
+  }
+  if (target.format !== 'gguf') return (candidate) => weightBytes(candidate, target);
+  const spared = config.layers.reduce((sum, _, layer) => {
+    const { type } = layerType(config, layer, 'down', target.dtype);
+    const elements = elementCount(layerWeightShape(config, layer, 'down'));
+    return isLocked(layer) && isBlockType(type) ? sum + encodedBytes('F16', elements) - encodedBytes(type, elements) : sum;
+  }, 0);
+  return (candidate) => ggufWeightBytes(candidate, target.dtype, true) - spared;
 }
 
 /**
@@ -115,10 +132,6 @@ export function cacheBytes(config: ModelConfig, context: number, target: ExportT
 
 function contextOf({ maxPositions }: ModelConfig, context: number): number {
   return Math.min(context, maxPositions);
-}
-
-function fileBytes(mode: Mode, target: ExportTarget): Goal['measure'] {
-  return (candidate) => (mode === 'everywhere' ? weightBytes(candidate, target) : oddWeightBytes(candidate, target));
 }
 
 function stepOf(target: ExportTarget): number {

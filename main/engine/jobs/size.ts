@@ -11,7 +11,7 @@ import { fewestKept, KEPT_SHARES } from '../pruning/select';
 import type { Part } from '../pruning/units';
 import { PlanError } from '../support/errors';
 import { programsThatOpen } from './opens-in';
-import { oddWeightBytes, sizeGoal, unevenHeadBytes, weightBytes, type Goal, type Kept } from './size-goal';
+import { oddMeasure, sizeGoal, unevenHeadBytes, weightBytes, type Goal, type Kept } from './size-goal';
 
 export { weightBytes } from './size-goal';
 
@@ -70,7 +70,7 @@ export function withEvenWidths(config: ModelConfig, widths: LayerShape): ModelCo
  * @throws PlanError when even the smallest widths are larger than what is asked for, with the limit in words.
  */
 export function planWidths(config: ModelConfig, size: Size, mode: Mode, target: ExportTarget, locks: UserLocks = []): WidthBudget {
-  const goal = sizeGoal(config, size, mode, target);
+  const goal = sizeGoal(config, size, mode, target, locks);
   return mode === 'everywhere' ? planEven(config, goal, locks) : planTotals(config, goal, locks);
 }
 
@@ -260,13 +260,14 @@ export function forecastSize(config: ModelConfig, size: Size, mode: Mode, target
   const sum = (pick: (layer: LayerShape) => number): number => config.layers.reduce((total, layer) => total + pick(layer), 0);
   const kvHeads = sum((layer) => layer.kvHeads) - budget.kvGroupsRemoved;
   const extra = budget.kvGroupsRemoved > 0 ? unevenHeadBytes(config, target) : 0;
+  const measureFile = oddMeasure(config, target, locks);
   const share = (measure: (config: ModelConfig) => number): number =>
     budget.kvGroupsRemoved * averageGroupWorth(config, { measure }) +
     budget.channelsRemoved * (measure(config) - measure(withFirstLayer(config, (layer) => ({ ...layer, ffn: layer.ffn - 1 }))));
   return {
     removedFraction: budget.removedFraction,
     parametersBefore, parametersAfter: Math.round(parametersBefore - share(countParameters)),
-    bytesBefore, bytesAfter: budget.removedFraction === 0 ? bytesBefore : Math.round(oddWeightBytes(config, target) + extra - share((candidate) => oddWeightBytes(candidate, target))),
+    bytesBefore, bytesAfter: budget.removedFraction === 0 ? bytesBefore : Math.round(measureFile(config) + extra - share(measureFile)),
     heads: ((sum((layer) => layer.heads) / sum((layer) => layer.kvHeads)) * kvHeads) / count,
     kvHeads: kvHeads / count,
     ffn: (sum((layer) => layer.ffn) - budget.channelsRemoved) / count,

@@ -162,6 +162,20 @@ describe('a size of any model', () => {
     }
   });
 
+  it('in blocks counts locked layers as the blocks that they stay', () => {
+    const config = tinyConfig({ hidden: 32, headDim: 8, layers: Array.from({ length: 4 }, () => ({ heads: 4, kvHeads: 4, ffn: 64 })) });
+    for (const target of [{ format: 'gguf', dtype: 'Q8_0' }, { format: 'onnx', dtype: 'INT4' }] as const) {
+      const at = (ffn: number, words: string[]): number => {
+        // 37 channels of the last layer go, whatever is locked before it.
+        const ratio = ((64 - ffn) * channelParameters(config)) / countLinearParameters(config);
+        return forecastSize(config, { kind: 'ratio', ratio }, 'quality', target, resolveLocks(config, words)).bytesAfter;
+      };
+      const exact = weightBytes({ ...config, layers: config.layers.map((layer, index) => (index === 3 ? { ...layer, ffn: 27 } : layer)) }, target);
+      expect(Math.abs(at(27, ['0-2:mlp']) - exact)).toBeLessThanOrEqual(target.format === 'gguf' ? 0 : 32 * 16);
+      expect(at(27, [])).toBeGreaterThan(at(27, ['0-2:mlp']));
+    }
+  });
+
   it('counts as memory what its parts take', () => {
     const config = tinyConfig();
     const target = { format: 'gguf', dtype: 'F16' } as const;
