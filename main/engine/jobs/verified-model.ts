@@ -35,8 +35,8 @@ export interface VerifiedModel {
   readonly config: ModelConfig | null;
   /** The number format of its weights, for comparing and for messages. */
   readonly format: string;
-  /** Whether weights share scales, which programs choose differently. */
-  readonly hasBlocks: boolean;
+  /** Whether weights share scales that another program may have chosen, which does it differently. */
+  readonly hasOtherScales: boolean;
   /** Tokens of the longest text. */
   readonly maxPositions: number;
   /** Ids of a text in its own vocabulary. */
@@ -66,7 +66,7 @@ function fromCheckpoint(checkpoint: Checkpoint): VerifiedModel {
   return {
     name: checkpoint.name, sizes: checkpoint.config, config: checkpoint.config, maxPositions: checkpoint.config.maxPositions,
     format: types.join(', '),
-    hasBlocks: types.some((type) => isGgufWrittenType(type) && isBlockType(type)),
+    hasOtherScales: types.some((type) => isGgufWrittenType(type) && isBlockType(type)),
     encode: async (text) => (await loadCheckpointTokenizer(checkpoint)).encode(text),
     logits: (ids, { executor, signal }) => computeViewLogits(executor, checkpoint, ids, signal),
     lacking: () => [],
@@ -82,7 +82,7 @@ function fromCheckpoint(checkpoint: Checkpoint): VerifiedModel {
 function fromOnnxFolder(folder: OnnxFolder): VerifiedModel {
   const { path, type, maxPositions, sideFiles, eosIds } = folder;
   return {
-    name: path, sizes: folder, config: null, maxPositions, format: `ONNX ${type}`, hasBlocks: type === 'INT4',
+    name: path, sizes: folder, config: null, maxPositions, format: `ONNX ${type}`, hasOtherScales: false,
     encode: async (text) => (await loadFolderTokenizer(path, sideFiles, eosIds)).encode(text),
     logits: (ids, { threads, signal }) => computeOnnxLogits(path, folder, ids, { threads, memory: 'spare', signal }).catch((error: unknown) => {
       if (!(error instanceof SessionError)) throw error;

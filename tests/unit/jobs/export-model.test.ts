@@ -55,6 +55,12 @@ describe('verifying', () => {
     expect(await verifyModel(exampleModel(), { text, threads: 1 })).toMatchObject({ ok: true });
   });
 
+  it('accepts two files of one original in different number formats', async () => {
+    const [one, other] = [await exportTo({ format: 'safetensors', dtype: 'F16' }, 'a'), await exportTo({ format: 'safetensors', dtype: 'BF16' }, 'b')];
+    expect(await verifyModel(one.path, { against: other.path, text, threads: 1 })).toMatchObject({ ok: true });
+    expect(await verifyModel(other.path, { against: one.path, text, threads: 1 })).toMatchObject({ ok: true });
+  });
+
   it('does not pass a file in which weights were changed', async () => {
     const exported = await exportTo({ format: 'safetensors', dtype: 'F32' }, 'a');
     const path = join(exported.path, 'model.safetensors');

@@ -38,6 +38,8 @@ describe('an ONNX folder of ours', () => {
       const { ok, maxLogitDifference, allowedDifference } = await verify(one, other);
       expect(ok).toBe(true);
       expect(maxLogitDifference).toBeLessThanOrEqual(allowedDifference);
+      // Our own blocks are repeated exactly, so that little is allowed beyond what they do.
+      expect(allowedDifference).toBeLessThanOrEqual(1.25 * (maxLogitDifference ?? 0) + 0.002);
       if (dtype === 'F32') expect(allowedDifference).toBeLessThanOrEqual(0.002);
       else expect(maxLogitDifference).toBeGreaterThan(0);
     }
@@ -47,6 +49,13 @@ describe('an ONNX folder of ours', () => {
     await write({ format: 'gguf', dtype: 'Q4_0' }, 'few.gguf');
     for (const dtype of ONNX_DTYPES) expect(await verify(at(dtype), at('few.gguf')), dtype).toMatchObject({ ok: true });
     expect(await verify(at('INT4'), at('INT4'))).toMatchObject({ ok: true, maxLogitDifference: 0 });
+  });
+
+  it('agrees with the same model stored in fewer bits than the one it was written from', async () => {
+    for (const dtype of ['F16', 'BF16'] as const) {
+      await write({ format: 'safetensors', dtype }, `folder-${dtype}`);
+      for (const own of ONNX_DTYPES) expect(await verify(at(own), at(`folder-${dtype}`)), `${own} and ${dtype}`).toMatchObject({ ok: true });
+    }
   });
 
   it('may be named by any file of it', async () => {
