@@ -47,7 +47,7 @@ async function readEmbeddings(view: ModelView, ids: readonly number[]): Promise<
   } else {
     const row = new Uint8Array(rowBytes(rows));
     for (const [place, id] of ids.entries()) {
-      await rows.readInto(row, id);
+      rows.readInto(row, id);
       decodePlain(rows.type, row, data, place * hidden);
     }
   }

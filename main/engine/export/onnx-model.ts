@@ -150,7 +150,7 @@ async function* pieces(view: ModelView, { of, shape }: PlannedWeight): AsyncGene
   const [count = 0] = shape;
   for (let first = 0; first < count; first += step) {
     const bytes = new Uint8Array(Math.min(step, count - first) * rowBytes(rows));
-    await rows.readInto(bytes, first);
+    rows.readInto(bytes, first);
     const values = new Float32Array((bytes.byteLength / rowBytes(rows)) * width);
     decodePlain(rows.type, bytes, values, 0);
     yield values;

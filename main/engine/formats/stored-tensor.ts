@@ -12,8 +12,8 @@ export interface StoredTensor extends TensorHandle {
   readonly offset: number;
   /** Raw bytes [start, start + length) of its data. */
   readBytes(start: number, length: number): Promise<Uint8Array>;
-  /** Fills `target` with raw bytes from `start` of its data on. */
-  readBytesInto(target: Uint8Array, start: number): Promise<void>;
+  /** Fills `target` with raw bytes from `start` of its data on. Blocks, so ask for pieces. */
+  readBytesInto(target: Uint8Array, start: number): void;
 }
 
 /** How a type is laid out: `blockBytes` bytes hold `blockElements` elements. */
@@ -42,7 +42,7 @@ export function createStoredTensor(
     offset,
     sizeBytes,
     readBytes: (start, length) => file.read(offset + start, length),
-    readBytesInto: (target, start) => file.readInto(target, offset + start),
+    readBytesInto: (target, start) => file.readIntoSync(target, offset + start),
     async readFloat32(into) {
       const values = into ?? new Float32Array(count);
       if (storedType === 'F32') {

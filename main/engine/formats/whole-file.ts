@@ -3,6 +3,7 @@
  * disk, and takes the final name only then. Free space is asked for before the first byte.
  */
 import { randomBytes } from 'node:crypto';
+import { writeSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AppError, ResourceError, UsageError, toAppError } from '../support/errors';
@@ -40,6 +41,16 @@ export class WholeFile {
         const { bytesWritten } = await this.handle.write(bytes, done, length);
         done += bytesWritten;
       }
+    } catch (error) {
+      throw writeError(error, this.path);
+    }
+    this.written += bytes.byteLength;
+  }
+
+  /** As `write`, but blocking: for pieces that the system takes into its memory sooner than another thread would begin. */
+  writeNow(bytes: Uint8Array): void {
+    try {
+      for (let done = 0; done < bytes.byteLength; ) done += writeSync(this.handle.fd, bytes, done, bytes.byteLength - done);
     } catch (error) {
       throw writeError(error, this.path);
     }

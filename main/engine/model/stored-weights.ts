@@ -2,6 +2,7 @@
  * Between the weights of a model by role and the tensors of its files: several linears in one matrix, matrices stored
  * as [in, out], scales stored less 1. One list says what a file of a family holds; reading and writing both follow it.
  */
+import { breathe } from '../support/progress';
 import { PLAIN_TYPE_BYTES, decodePlain } from '../tensors/elements';
 import type { Tensor32 } from '../tensors/handle';
 import { isFloatType } from '../tensors/range';
@@ -142,7 +143,8 @@ async function decodeRows(rows: RowSource, target: Float32Array): Promise<Float3
   const most = Math.max(1, Math.floor(ROWS_CHUNK_BYTES / bytes));
   for (let first = 0; first < count; first += most) {
     const piece = new Uint8Array(Math.min(most, count - first) * bytes);
-    await rows.readInto(piece, first);
+    await breathe(undefined);
+    rows.readInto(piece, first);
     decodePlain(rows.type, piece, target, first * width);
   }
   return target;

@@ -9,8 +9,11 @@ import { ReusedMemory } from './reused-memory';
 export interface RowSource {
   readonly shape: readonly number[];
   readonly type: FloatType;
-  /** Fills `target` with rows [first, first + n), where n is the target's size in rows. One read at a time. */
-  readInto(target: Uint8Array, first: number): Promise<void>;
+  /**
+   * Fills `target` with rows [first, first + n), where n is the target's size in rows. Blocks: a piece that comes from memory
+   * takes less than handing it between threads does, above all on a busy machine. Give the event loop its turn in between.
+   */
+  readInto(target: Uint8Array, first: number): void;
 }
 
 /** Elements of a row. */
@@ -47,14 +50,14 @@ export function sliceRows(source: RowSource, cut: Cut): RowSource {
   return {
     shape,
     type: source.type,
-    async readInto(target, first) {
+    readInto(target, first) {
       const count = target.byteLength / to;
       for (let done = 0; done < count; ) {
         const start = rowAt(first + done);
         let end = done + 1;
         while (end < count && rowAt(first + end) - start < spanRows) end++;
         const span = memory.take((rowAt(first + end - 1) - start + 1) * from);
-        await source.readInto(span, start);
+        source.readInto(span, start);
         for (let index = done; index < end; index++) {
           const at = (rowAt(first + index) - start) * from;
           const row = span.subarray(at, at + from);

@@ -3,7 +3,7 @@
  * so memory is bounded by the largest tensor. Equal inputs give equal bytes.
  */
 import { ShapeError } from '../../support/errors';
-import { throwIfCancelled } from '../../support/progress';
+import { breathe, throwIfCancelled } from '../../support/progress';
 import { PLAIN_TYPE_BYTES, type WrittenType } from '../../tensors/elements';
 import { elementConverter, encodeInRange, hasLosses, noCounts, type ElementConverter, type FloatType, type RangeCounts } from '../../tensors/range';
 import { ReusedMemory } from '../../tensors/reused-memory';
@@ -51,7 +51,7 @@ export async function writeSafetensors(
   tensors: readonly SafetensorsToWrite[],
   options: SafetensorsOptions = {},
 ): Promise<number> {
-  const pass: Pass = { pieces: [new ReusedMemory(), new ReusedMemory()], converted: new ReusedMemory(), converters: new Map(), options };
+  const pass: Pass = { piece: new ReusedMemory(), converted: new ReusedMemory(), converters: new Map(), options };
   return writeWholeFile(path, async (file) => {
     await file.write(encodeSafetensorsHeader(tensors, { format: 'pt', ...options.metadata }));
     for (const tensor of tensors) {
@@ -80,13 +80,13 @@ async function writeWhole(file: WholeFile, tensor: TensorToWrite, counts: RangeC
 
 /**
  * Rows go from file to file in pieces of about this size. Pieces of 8 MB leave the processor's cache between reading and
- * writing, which takes two to three times the CPU time; smaller ones wait for their calls more often.
+ * writing, which takes two to three times the CPU time.
  */
 const PIECE_BYTES = 2 * 1024 * 1024;
 
 /** What all tensors of a file share: memory for pieces, and the converters between types, whose tables take a while to make. */
 interface Pass {
-  readonly pieces: readonly [ReusedMemory, ReusedMemory];
+  readonly piece: ReusedMemory;
   readonly converted: ReusedMemory;
   readonly converters: Map<string, ElementConverter>;
   readonly options: SafetensorsOptions;
@@ -99,28 +99,21 @@ function converterOf({ converters }: Pass, from: FloatType, to: WrittenType): El
   return converter;
 }
 
-/** Reads the next piece while the last one is converted and written. */
+/**
+ * A piece is read, converted and written in turn, as a copy in the system's core does it: read ahead by another thread, each
+ * piece waits for two to be woken, which on a busy machine takes longer than the piece itself.
+ */
 async function writeRows(file: WholeFile, tensor: TensorToWrite, rows: RowSource, counts: RangeCounts, pass: Pass): Promise<void> {
   requireCount(tensor, elementCount(rows.shape));
   const [count = 0] = rows.shape;
   const width = rowBytes(rows);
   const step = Math.max(1, Math.floor(PIECE_BYTES / width));
   const convert = converterOf(pass, rows.type, tensor.type);
-  const read = async (from: number, memory: ReusedMemory): Promise<Uint8Array> => {
-    const piece = memory.take(Math.min(step, count - from) * width);
-    await rows.readInto(piece, from);
-    return piece;
-  };
-  let [reading, waiting] = pass.pieces;
-  let next = read(0, reading);
   for (let at = 0; at < count; at += step) {
-    const piece = await next;
-    [reading, waiting] = [waiting, reading];
-    if (at + step < count) next = read(at + step, reading);
-    // A failed read is reported when its turn comes, not as a rejection that nobody waits for.
-    next.catch(() => undefined);
-    throwIfCancelled(pass.options.signal);
-    await file.write(convert(piece, counts, pass.converted));
+    await breathe(pass.options.signal);
+    const piece = pass.piece.take(Math.min(step, count - at) * width);
+    rows.readInto(piece, at);
+    file.writeNow(convert(piece, counts, pass.converted));
   }
 }
 
