@@ -215,8 +215,7 @@ export class AppState {
       return;
     }
     this.#keepTexts(texts);
-    if (another !== undefined) return this.#offer(models);
-    await this.openModel(model, text.drop.took(nameOf(model), texts.length));
+    await (another === undefined ? this.openModel(model, text.drop.took(nameOf(model), texts.length)) : this.#offer(models));
   }
 
   #showCandidates(paths: readonly string[]): Candidates {
@@ -238,7 +237,7 @@ export class AppState {
     const { models, usable: [only, second] } = candidates;
     const isAlone = models.length === 1;
     if (isAlone) this.candidates = null;
-    if (this.job !== null || only === undefined || second !== undefined) return;
+    if (this.page !== 'model' || this.job !== null || only === undefined || second !== undefined) return;
     await this.#open(only.path, (isAlone ? text.drop.took : text.drop.onlyOne)(only.name, this.#textsWaiting.length));
   }
 
@@ -287,8 +286,7 @@ export class AppState {
   }
 
   #neighbour(distance: 1 | -1): Step | null {
-    if (this.page === 'home') return null;
-    return STEPS[STEPS.indexOf(this.page) + distance] ?? null;
+    return this.page === 'home' ? null : (STEPS[STEPS.indexOf(this.page) + distance] ?? null);
   }
 
   async #load<Name extends 'app.example' | 'app.about'>(name: Name, use: (value: Reply<Name>) => void): Promise<void> {
