@@ -57,7 +57,7 @@ const THREE: TinyOptions = { layers: Array.from({ length: 3 }, () => ({ heads: 4
 describe('a ratio', () => {
   it.each(['everywhere', 'quality'] as const)('from 5 to 80 percent works in mode %s', async (mode) => {
     const model = await tiny(THREE);
-    for (const ratio of [0.05, 0.2, 0.5, 0.8]) {
+    for (const ratio of [0.05, 0.4, 0.8]) {
       const { removedFraction, layers } = await compress(recipe({ ...model, mode, size: { kind: 'ratio', ratio } }));
       // A channel in each of the three layers is 96 of 10240 linear parameters.
       expect(Math.abs(removedFraction - ratio)).toBeLessThan(0.01);
@@ -94,7 +94,7 @@ describe('no training', () => {
     expect(after?.recovered).toBeLessThan(0.8 * (before?.recovered ?? 0));
     expect(after?.full).toBe(before?.full);
     expect(after?.recovered).toBe(after?.pruned);
-  }, 20_000);
+  });
 
   it('is what a budget of less than a step is refused for, before the run', async () => {
     const model = await tiny(THREE);
