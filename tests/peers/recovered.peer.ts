@@ -37,7 +37,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function recover(mask: string | null): Promise<Result> {
-  const texts = Object.fromEntries<unknown>(await Promise.all(TEXTS.map(async (name) => [name, await readData(`${name}.ids`)])));
+  const texts: Record<string, unknown> = {};
+  for (const name of TEXTS) texts[name] = await readData(`${name}.ids`);
   const job = {
     model: path.join(folder, 'model'),
     threads: availableParallelism(),
