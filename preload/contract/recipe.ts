@@ -25,12 +25,12 @@ export const sizeSchema = v.variant('kind', [
 export type Size = v.InferOutput<typeof sizeSchema>;
 
 /**
- * What a person keeps whole: layers (`3`, `0-2`, `first`, `last` or `*`; counted from 0, as in the names of weights),
+ * What a person keeps whole: layers (`3`, `1-2`, `first`, `last` or `*`; counted from 1, as in reports and tables),
  * a colon, and the part (`attention`, `mlp` or `*`).
  */
 export const lockSchema = v.pipe(
   v.string(),
-  v.regex(/^(\d{1,6}|\d{1,6}-\d{1,6}|first|last|\*):(attention|mlp|\*)$/, 'a lock is LAYERS:PART, such as 3:mlp, 0-2:attention or last:*'),
+  v.regex(/^(\d{1,6}|\d{1,6}-\d{1,6}|first|last|\*):(attention|mlp|\*)$/, 'a lock is LAYERS:PART, such as 3:mlp, 1-2:attention or last:*'),
 );
 
 /** `everywhere`: equal widths in all layers, opens in every program. `quality`: each layer its own width. */

@@ -11,6 +11,7 @@ import { openCheckpoint } from '../../main/engine/model/checkpoint';
 import { describeJson, describeValue } from '../../main/engine/support/describe-value';
 import { toAppError } from '../../main/engine/support/errors';
 import { loadTokenizerFromGguf } from '../../main/engine/tokenizer/gguf-tokenizer';
+import { compilePattern } from '../../main/engine/tokenizer/patterns';
 import { tokenizerJsonToGguf } from '../../main/engine/tokenizer/json-to-gguf';
 import { errorOf } from '../support/error-of';
 import { le, rawEntry, rawGguf } from '../support/raw-files';
@@ -85,6 +86,16 @@ it('A shard whose name no disk takes is a shard that is not there', () =>
 it.each(['ENAMETOOLONG', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EIO'])('The system\'s error %s is told in words', (code) => {
   const error = toAppError(Object.assign(new Error(code), { code, path: 'y'.repeat(5000) }));
   expect(error.code).toBe('not-found');
+});
+
+describe('A pattern of a tokenizer', () => {
+  it.each(['(a+)+$', '(?:a|a)*b', '((a*)b?)*c', '(?:a?){40}b', '(?:\\s*x|\\s+)+y'])('that may take forever is refused: %s', (source) => {
+    expect(errorOf(() => compilePattern({ kind: 'regex', source })).message).toContain('may take forever');
+  });
+
+  it.each(['(?=(\\d{3})+(?!\\d))', "(?i:'s|'t)?\\p{L}+", '[(a|b)+]+', '\\(a+\\)+', '(?:ab)+', '(?:a|b){1,3}'])('that has one way only is taken: %s', (source) => {
+    expect(compilePattern({ kind: 'regex', source })).toBeInstanceOf(RegExp);
+  });
 });
 
 it('A token with an id of millions makes no table of millions in a GGUF vocabulary', () => {

@@ -47,7 +47,7 @@ export const compress: Command = {
     { usage: '--ids [NAME=]FILE', about: 'the same as token ids: JSON, one array, or an array of arrays' },
     { usage: '--budget-tokens N', about: 'tokens to train on; 131072 unless given; 0 prunes without training' },
     { usage: '--mode M', about: 'everywhere (the default: opens in all programs) or quality (each layer its own width)' },
-    { usage: '--lock LAYERS:PART', about: 'keep this whole: 3:mlp, 0-2:attention, last:* (layers count from 0, or first, last, *; parts attention, mlp, *); repeat' },
+    { usage: '--lock LAYERS:PART', about: 'keep this whole: 3:mlp, 1-2:attention, last:* (layers count from 1, or first, last, *; parts attention, mlp, *); repeat' },
     { usage: '--format F', about: 'safetensors (the default), gguf or onnx; repeat for several' },
     { usage: '--dtype D', about: 'F16 (the default), F32 or BF16; with --format gguf also Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q4_0 and their like' },
     { usage: '--prompt TEXT', about: 'let both models continue this in the report; repeat for several' },

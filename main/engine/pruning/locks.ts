@@ -19,21 +19,21 @@ export function resolveLocks({ layers }: Pick<ModelConfig, 'layers'>, locks: rea
     else for (const own of found.slice(range.first, range.last + 1)) for (const name of PARTS) if (part === name || part === '*') own.add(name);
   }
   if (unknown.length > 0) {
-    throw new PlanError(`This model has no such layers to keep whole: ${unknown.join(', ')}. Its ${layers.length} layers are 0 to ${layers.length - 1}.`, {
-      hint: 'Layers to keep whole count from 0; "first" and "last" name the outermost ones.',
+    throw new PlanError(`This model has no such layers to keep whole: ${unknown.join(', ')}. Its ${layers.length} layers are 1 to ${layers.length}.`, {
+      hint: 'Layers count from 1; "first" and "last" name the outermost ones.',
       details: { locks: unknown, layers: layers.length },
     });
   }
   return found;
 }
 
-/** The layers that a place names, the last one included; null if the model lacks one of them. */
+/** The layers that a place names, by index, the last one included; null if the model lacks one of them. */
 function layerRange(place: string, count: number): { readonly first: number; readonly last: number } | null {
   if (place === '*') return { first: 0, last: count - 1 };
   if (place === 'first') return { first: 0, last: 0 };
   if (place === 'last') return { first: count - 1, last: count - 1 };
   const [first = Number.NaN, last = first] = place.split('-').map(Number);
-  return first <= last && last < count ? { first, last } : null;
+  return first >= 1 && first <= last && last <= count ? { first: first - 1, last: last - 1 } : null;
 }
 
 /** Whether the user keeps a part of a layer whole. */

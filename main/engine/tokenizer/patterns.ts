@@ -26,7 +26,31 @@ export function compilePattern(pattern: PatternSpec): RegExp {
     throw unsupportedPattern(`cannot be expressed here: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (compiled === null) throw unsupportedPattern('cannot be expressed here');
+  if (repeatsChoices(compiled.source)) throw unsupportedPattern('repeats a group that can match in several ways, which may take forever');
   return compiled;
+}
+
+/** Groups repeated at most this often cannot multiply their ways beyond reason. */
+const FEW = 4;
+
+/**
+ * Whether a group that holds a choice or a repetition is itself repeated, as in (a+)+ or (a|a)*: such a pattern tries a number
+ * of ways that doubles with each character. Known tokenizers repeat characters, classes and groups of one way only.
+ */
+function repeatsChoices(source: string): boolean {
+  const open: boolean[] = [];
+  const tokens = /\\(?:[pPuk]\{[^}]*\}|.)|\[(?:\\.|[^\]\\])*\]|\((?:\?(?:[:=!]|<[=!]|<[^>]*>|[a-z-]*:))?|\)|[*+?]|\{\d+(?:,\d*)?\}|\|/gsu;
+  for (let match = tokens.exec(source); match !== null; match = tokens.exec(source)) {
+    const [token] = match;
+    if (token.startsWith('(')) open.push(false);
+    else if (token === ')') {
+      const isChoice = open.pop() ?? false;
+      const [, most] = /^(?:[*+]|\{\d*,?(\d*)\})/.exec(source.slice(tokens.lastIndex)) ?? [null, '1'];
+      if (isChoice && (most === undefined || most === '' || Number(most) > FEW)) return true;
+      if (isChoice && open.length > 0) open[open.length - 1] = true;
+    } else if (open.length > 0 && (token === '|' || /^[*+?]$|,/.test(token) && !token.startsWith('[') && !token.startsWith('\\'))) open[open.length - 1] = true;
+  }
+  return false;
 }
 
 function unsupportedPattern(what: string): UnsupportedError {

@@ -126,7 +126,7 @@ describe('bad input', () => {
     expect(await refused('--fits', '500MB')).toMatch(/less than 500\.\d MB of memory as F16; 500\.0 MB was asked for.*512 tokens of text.*500\.0 MB for the program/);
     expect(await refused('--parameters', '10K')).toMatch(/smaller than [\d,]+ parameters; 10,000 were asked for/);
     expect(await refused('--ratio', '0.5', '--lock', '*:mlp')).toMatch(/at most .*stays whole in all.*\n.*fewer parts to keep whole/);
-    expect(await refused('--ratio', '0.5', '--lock', '5:mlp')).toMatch(/no such layers to keep whole: 5:mlp\. Its 5 layers are 0 to 4/);
+    expect(await refused('--ratio', '0.5', '--lock', '6:mlp')).toMatch(/no such layers to keep whole: 6:mlp\. Its 5 layers are 1 to 5/);
   });
 
   it('for a folder that is not empty is refused and leaves it alone', async () => {

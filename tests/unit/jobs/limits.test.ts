@@ -131,7 +131,7 @@ describe('little text', () => {
 describe('locks', () => {
   it('keep parts whole in "best quality", say so in the plan, the layers and the result, and the size is met without them', async () => {
     const model = await tiny(THREE);
-    const of = recipe({ ...model, mode: 'quality', size: { kind: 'ratio', ratio: 0.5 }, locks: ['0:mlp', 'last:attention'], budgetTokens: 64 });
+    const of = recipe({ ...model, mode: 'quality', size: { kind: 'ratio', ratio: 0.5 }, locks: ['1:mlp', 'last:attention'], budgetTokens: 64 });
     const run = await prepareRun(of, join(folder, 'runs'), { speed });
     const events: RunEvent[] = [];
     const { layers, removedFraction } = await executeFolder(run, { threads: 1, signal: new AbortController().signal, emit: (event) => events.push(event) });
@@ -151,14 +151,14 @@ describe('locks', () => {
     expect(await refusal(recipe({ ...model, mode: 'quality', size, locks: ['*:mlp'] }))).toMatchObject({
       code: 'plan', message: expect.stringMatching(/at most .*What you keep whole/) as unknown, hint: expect.stringContaining('fewer parts') as unknown,
     });
-    expect(await refusal(recipe({ ...model, size, locks: ['1:mlp'] }))).toMatchObject({
+    expect(await refusal(recipe({ ...model, size, locks: ['2:mlp'] }))).toMatchObject({
       code: 'plan', message: expect.stringContaining('stays whole in all') as unknown, hint: expect.stringContaining('"best quality"') as unknown,
     });
   });
 
   it('of one part hold in all layers where these end equal, and the other part gives the size', async () => {
     const model = await tiny(THREE);
-    const { layers } = await compress(recipe({ ...model, size: { kind: 'ratio', ratio: 0.2 }, locks: ['1:mlp'] }));
+    const { layers } = await compress(recipe({ ...model, size: { kind: 'ratio', ratio: 0.2 }, locks: ['2:mlp'] }));
     expect(layers.map(({ kvHeads, ffn }) => [kvHeads, ffn])).toEqual([[2, 64], [2, 64], [2, 64]]);
   });
 });

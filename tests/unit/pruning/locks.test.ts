@@ -15,23 +15,23 @@ function read(...locks: string[]): string[] {
 
 describe('locks', () => {
   it('name layers by number, range or place, and parts one by one or both', () => {
-    expect(read('3:mlp')).toEqual(['3 mlp']);
-    expect(read('0-2:attention')).toEqual(['0 attention', '1 attention', '2 attention']);
+    expect(read('3:mlp')).toEqual(['2 mlp']);
+    expect(read('1-3:attention')).toEqual(['0 attention', '1 attention', '2 attention']);
     expect(read('last:*', 'first:mlp')).toEqual(['0 mlp', '3 attention', '3 mlp']);
     expect(read('*:mlp')).toEqual(['0 mlp', '1 mlp', '2 mlp', '3 mlp']);
     expect(read()).toEqual([]);
   });
 
   it('of layers that the model does not have are refused, all at once, with the layers that there are', () => {
-    const error = errorOf(() => read('4:mlp', '1:mlp', '2-9:*', '3-1:*'));
+    const error = errorOf(() => read('5:mlp', '0:mlp', '1:mlp', '2-9:*', '3-1:*'));
     expect(error.code).toBe('plan');
-    expect(error.message).toContain('4:mlp, 2-9:*, 3-1:*');
-    expect(error.message).toContain('0 to 3');
+    expect(error.message).toContain('5:mlp, 0:mlp, 2-9:*, 3-1:*');
+    expect(error.message).toContain('1 to 4');
   });
 
   it('hold where the locks of the analysis give way', () => {
     const groups = findUnitGroups(config);
-    const locks = resolveLocks(config, ['1:mlp']);
+    const locks = resolveLocks(config, ['2:mlp']);
     const mlp = groups.flatMap(({ part }, index) => (part === 'mlp' ? [index] : []));
     const budget = { mode: 'quality', kvGroupsRemoved: 0, channelsRemoved: 60, locks } as const;
     // Each layer gives 24 of its 30 channels at most, so that three are needed for 60: the locked one is the fourth.
@@ -43,7 +43,7 @@ describe('locks', () => {
 
   it('are known again in a plan of equal widths, where nothing of the part goes', () => {
     const groups = findUnitGroups(config);
-    const locks = resolveLocks(config, ['2:attention']);
+    const locks = resolveLocks(config, ['3:attention']);
     const held = locksThatHold(groups, { mode: 'everywhere', kvHeads: 4, ffn: 20, locks }, [0, 1, 2]);
     expect([...held].map((index) => isLockedByUser(locks, groups[index] ?? { layer: 0, part: 'mlp' }))).toEqual([true]);
   });
