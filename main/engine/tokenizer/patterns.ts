@@ -45,8 +45,9 @@ function repeatsChoices(source: string): boolean {
     if (token.startsWith('(')) open.push(false);
     else if (token === ')') {
       const isChoice = open.pop() ?? false;
-      const [, most] = /^(?:[*+]|\{\d*,?(\d*)\})/.exec(source.slice(tokens.lastIndex)) ?? [null, '1'];
-      if (isChoice && (most === undefined || most === '' || Number(most) > FEW)) return true;
+      const [repeat = ''] = /^(?:[*+]|\{[^}]*\})/.exec(source.slice(tokens.lastIndex)) ?? [];
+      const most = repeat === '' ? 1 : Number(/(\d+)\}$/.exec(repeat)?.[1] ?? Number.POSITIVE_INFINITY);
+      if (isChoice && most > FEW) return true;
       if (isChoice && open.length > 0) open[open.length - 1] = true;
     } else if (open.length > 0 && (token === '|' || /^[*+?]$|,/.test(token) && !token.startsWith('[') && !token.startsWith('\\'))) open[open.length - 1] = true;
   }
