@@ -202,6 +202,18 @@ describe('a vocabulary written for GGUF', () => {
     expect(entries.get('tokenizer.ggml.bos_token_id')).toEqual({ type: 'uint32', value: 4 });
   });
 
+  test('leaves out tokens beyond the rows of the embedding, which no program could look up (case 14)', () => {
+    const json = tinyJson({ added_tokens: [{ id: 4, content: '<s>', special: true }, { id: 5, content: '[PAD]', special: true }, { id: 9, content: '<far>' }] });
+    const entries = tokenizerJsonToGguf(json, { ...TINY_CONFIG, pad_token: '[PAD]' }, 5);
+    expect(entries.get('tokenizer.ggml.tokens')?.value).toEqual(['a', 'b', 'ab', 'Ġ', '<s>']);
+    expect(entries.get('tokenizer.ggml.token_type')?.value).toEqual(Int32Array.of(1, 1, 1, 1, 3));
+    expect(entries.has('tokenizer.ggml.padding_token_id')).toBe(false);
+    const through = loadTokenizerFromGguf(new Map([...entries].map(([key, { value }]) => [key, value])));
+    expect(through.encode('ab', { special: true })).toEqual([4, 2]);
+    expect(errorOf(() => tokenizerJsonToGguf(json, TINY_CONFIG, 4)).message).toContain('"<s>"');
+    expect(errorOf(() => tokenizerJsonToGguf(json, TINY_CONFIG, 2)).message).toContain('more tokens than the model has rows');
+  });
+
   test('recognises the same cutting in its other spelling', () => {
     const pattern = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
     const split = { type: 'Split', pattern: { Regex: pattern }, behavior: 'Removed', invert: true };

@@ -9,15 +9,16 @@ import { parseTokenizerJson } from './parse-json';
 import { isByteLevel } from './pipeline';
 import type { BpeSpec, NormalizerStep, PreTokenizerStep, TokenizerSpec } from './spec';
 import { TOKEN_TYPES } from './token-types';
-import { unsupportedInGguf, vocabularyEntries, vocabularyRows, type GgufVocabularyEntry } from './vocabulary-entries';
+import { unsupportedInGguf, vocabularyEntries, vocabularyRows, withinRows, type GgufVocabularyEntry } from './vocabulary-entries';
 
 /**
  * Metadata entries of a tokenizer, in the order in which they are written. `rows` is the number of rows of the
- * model's embedding: llama.cpp wants as many tokens, so the rest is filled with unused ones. Raises FormatError for a
- * file that cannot be read, UnsupportedError for a tokenizer that GGUF has no name for.
+ * model's embedding, 0 if it does not matter: llama.cpp wants as many tokens, so the rest is filled with unused ones, and
+ * added tokens beyond it are left out. Raises FormatError for a file that cannot be read, UnsupportedError for a tokenizer
+ * that GGUF has no name for.
  */
 export function tokenizerJsonToGguf(tokenizerJson: unknown, tokenizerConfig: unknown, rows = 0): Map<string, GgufVocabularyEntry> {
-  const spec = parseTokenizerJson(tokenizerJson);
+  const spec = withinRows(parseTokenizerJson(tokenizerJson), rows);
   const config = parseTokenizerConfig(tokenizerConfig);
   if (spec.model.type !== 'bpe') throw unsupportedInGguf('a Unigram tokenizer that comes as tokenizer.json', 'Unigram');
   const kind = isByteLevel(spec) ? bytePairKind(spec, spec.model) : sentencePieceKind(spec, spec.model);

@@ -4,7 +4,7 @@ import { parseSentencePieceModel, type SentencePieceModel } from './sentencepiec
 import { sentencePieceSpec } from './sentencepiece-spec';
 import { TOKEN_TYPES } from './token-types';
 import type { Tokenizer } from './tokenizer';
-import { unsupportedInGguf, vocabularyEntries, vocabularyRows, type GgufVocabularyEntry } from './vocabulary-entries';
+import { unsupportedInGguf, vocabularyEntries, vocabularyRows, withinRows, type GgufVocabularyEntry } from './vocabulary-entries';
 import { WORD_MARK } from './word-marks';
 
 /**
@@ -29,7 +29,7 @@ export function tokenizerOfModel(model: SentencePieceModel, config: TokenizerCon
 export function sentencePieceToGguf(bytes: Uint8Array, tokenizerConfig: unknown, rows = 0): Map<string, GgufVocabularyEntry> {
   const model = parseSentencePieceModel(bytes);
   const config = completeConfig(model, parseTokenizerConfig(tokenizerConfig));
-  const spec = sentencePieceSpec(model, config.addedTokens);
+  const spec = withinRows(sentencePieceSpec(model, config.addedTokens), rows);
   if (model.type === 'bpe') {
     if (model.charsmap.length > 0) throw unsupportedInGguf('a BPE tokenizer that replaces characters', 'precompiled_charsmap');
     if (model.removesExtraSpaces) throw unsupportedInGguf('a BPE tokenizer that removes spaces', 'remove_extra_whitespaces');

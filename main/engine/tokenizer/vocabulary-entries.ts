@@ -1,6 +1,7 @@
 /** The keys `tokenizer.*` of a GGUF file, in the order in which they are written, whatever file the tokenizer came from. */
 import { FormatError, UnsupportedError } from '../support/errors';
 import { chatTemplateKeys, type ChatTemplates } from './chat-templates';
+import type { TokenizerSpec } from './spec';
 
 /** One metadata value with the type that it has in the file. */
 export type GgufVocabularyEntry =
@@ -41,6 +42,16 @@ export function vocabularyRows(ids: Iterable<number>, rows: number): number {
     hint: 'The tokenizer may be damaged or belong to another model. Get the model again, with its own tokenizer files.',
     details: { found: count - 1, expected: Math.max(rows, known) },
   });
+}
+
+/**
+ * A tokenizer without the added tokens whose ids lie beyond the embedding's `rows` (0: no limit): a model has nothing for
+ * them, and llama.cpp opens no file with more tokens than rows. Raises UnsupportedError where other tokens lie there.
+ */
+export function withinRows(spec: TokenizerSpec, rows: number): TokenizerSpec {
+  if (rows === 0) return spec;
+  for (const id of spec.model.vocabulary.values()) if (id >= rows) throw unsupportedInGguf('a tokenizer with more tokens than the model has rows', `id ${id} of ${rows}`);
+  return { ...spec, addedTokens: spec.addedTokens.filter((token) => token.id < rows) };
 }
 
 /** A vocabulary as llama.cpp reads it; null is left out. */

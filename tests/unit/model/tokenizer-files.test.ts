@@ -63,6 +63,9 @@ describe('a folder whose tokenizer is a tokenizer.model alone', () => {
         expect(entries.get('tokenizer.ggml.model')?.value).toBe('llama');
         expect(Array.from(entries.get('tokenizer.ggml.token_type')?.value as Int32Array).slice(600)).toEqual([5, 4, 3, 5]);
         expect((entries.get('tokenizer.ggml.tokens')?.value as string[])[601]).toBe('<|im_end|>');
+        const fewer = await ggufTokenizerEntries(source, 602);
+        expect((fewer.get('tokenizer.ggml.tokens')?.value as string[]).slice(600)).toEqual(['[PAD600]', '<|im_end|>']);
+        await expect(ggufTokenizerEntries(source, 599)).rejects.toThrow('more tokens than the model has rows');
       } finally {
         await source.close();
       }
