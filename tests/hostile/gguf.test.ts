@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openGguf } from '../../main/engine/formats/gguf/reader';
 import { openCheckpoint } from '../../main/engine/model/checkpoint';
+import { UnsupportedError } from '../../main/engine/support/errors';
 import { le, rawEntry, rawGguf, rawTensor } from '../support/raw-files';
 import { withTemporaryFolder } from '../support/temporary-folder';
 
@@ -60,5 +61,26 @@ describe('A GGUF file is refused', () => {
       bytes.writeUInt32LE(1, 4);
       await writeFile(path, bytes);
       await expect(openGguf(path)).rejects.toThrow(/version 1; versions 2 and 3/);
+    }));
+});
+
+describe('A GGUF file that holds something else than a plain model is refused by name:', () => {
+  const text = (key: string, value: string): Buffer => rawEntry(key, 8, le.text(value));
+  const number = (key: string, value: number): Buffer => rawEntry(key, 4, le.u32(value));
+  it.each([
+    { name: 'an architecture that is not known', entries: [text('general.architecture', 'mamba')], words: /the architecture "mamba", which this program does not know; it knows llama/ },
+    { name: 'no architecture at all', entries: [text('general.name', 'x')], words: /names no architecture; expected one of llama/ },
+    { name: 'a mixture of experts', entries: [text('general.architecture', 'llama'), number('llama.block_count', 1), number('llama.expert_count', 8)], words: /a mixture of experts \(8 of them/ },
+    { name: 'a mixture of experts of an architecture of its own', entries: [text('general.architecture', 'qwen2moe'), number('qwen2moe.expert_count', 60)], words: /"qwen2moe" is a mixture of experts \(60 of them/ },
+    { name: 'an adapter', entries: [text('general.architecture', 'llama'), text('general.type', 'adapter'), text('adapter.type', 'lora')], words: /an adapter \(LoRA\)/ },
+  ])('$name', ({ entries, words }) =>
+    withTemporaryFolder(async (folder) => {
+      const path = join(folder, 'a.gguf');
+      await writeFile(path, rawGguf(entries, [rawTensor('blk.0.ffn_gate_exps.weight', [4], 0, 0)], 32));
+      const error = await openCheckpoint(path).then(() => null, (cause: unknown) => cause);
+      expect(error).toBeInstanceOf(UnsupportedError);
+      expect(error).toMatchObject({ message: expect.stringMatching(words) as unknown, hint: expect.any(String) as unknown });
+      // One reason, without the settings and tensors that such a file has not.
+      expect(String(error)).not.toContain('\n');
     }));
 });

@@ -1,12 +1,13 @@
 /** Reads the metadata of a GGUF file into a declared model; biases and the tied head are left to its tensors. */
 import type { GgufFile } from '../formats/gguf/reader';
 import type { GgufValue } from '../formats/gguf/types';
-import { describeJson } from '../support/describe-value';
 import type { Rope } from './config';
 import { joinLayers, unevenLayers, type DeclaredModel } from './declared';
 import { rotaryWidthOf, type BlockDesign } from './design';
 import { FAMILIES, PER_LAYER_GGUFS, globalName } from './families/index';
 import type { Family } from './families/family';
+import { adapterRefusal } from './locate';
+import { refuseArchitecture, refuseExperts } from './other-models';
 import type { Problems } from './problems';
 import { plainRope, resolveRope, ropeFromFactors } from './rope';
 import { MAX_HEAD_DIM, MAX_LAYERS, Settings } from './settings';
@@ -19,13 +20,19 @@ const DEFAULT_THETA = 10_000;
 export async function readGgufConfig(file: GgufFile, problems: Problems): Promise<DeclaredModel | null> {
   const { metadata } = file;
   const architecture = metadata.get('general.architecture');
+  if (metadata.get('general.type') === 'adapter') {
+    problems.caught(adapterRefusal('The file', null, file.path));
+    return null;
+  }
+  const experts = typeof architecture === 'string' ? metadata.get(`${architecture}.expert_count`) : undefined;
+  if (typeof experts === 'number' && experts > 0) {
+    refuseExperts(architecture, experts, problems);
+    return null;
+  }
   const family = findFamily(architecture);
   if (family === null || typeof architecture !== 'string') {
-    const known = [...new Set(FAMILIES.map(({ gguf }) => gguf.architecture)), ...PER_LAYER_GGUFS.map(({ architecture: name }) => name)].join(', ');
-    problems.error(
-      'unsupported-architecture',
-      `The file names the architecture ${describeJson(architecture ?? null)}, which this program does not know; it knows ${known}.`,
-    );
+    const known = new Set([...FAMILIES.map(({ gguf }) => gguf.architecture), ...PER_LAYER_GGUFS.map(({ architecture: name }) => name)]);
+    refuseArchitecture('The file', architecture, [...known], problems);
     return null;
   }
   const settings = new Settings((key) => plain(metadata.get(`${architecture}.${key}`)), `The metadata ${architecture}`, problems);
@@ -40,10 +47,6 @@ export async function readGgufConfig(file: GgufFile, problems: Problems): Promis
   for (const layer of unevenLayers(layers)) {
     const shape = layers[layer];
     settings.refuse('attention.head_count_kv', `a divisor of the ${shape?.heads ?? 0} heads of layer ${layer}`, shape?.kvHeads ?? null);
-  }
-  const experts = settings.raw('expert_count');
-  if (typeof experts === 'number' && experts > 0) {
-    problems.error('unsupported-experts', `The model is a mixture of ${experts} experts, which this program does not read.`);
   }
   const clamp = settings.raw('attention.clamp_kqv');
   if (typeof clamp === 'number' && clamp > 0) {

@@ -10,6 +10,7 @@ import { joinLayers, unevenLayers, type DeclaredModel } from './declared';
 import { rotaryWidthOf, type BlockDesign } from './design';
 import { FAMILIES, PER_LAYER_ARCHITECTURE } from './families/index';
 import type { Family } from './families/family';
+import { refuseArchitecture, refuseExperts } from './other-models';
 import type { Problems } from './problems';
 import { readDesign } from './read-design';
 import { plainRope, resolveRope } from './rope';
@@ -103,23 +104,11 @@ function findFamily(raw: JsonObject, problems: Problems): Family | null {
   const experts = expertCount(raw);
   const name = architecture ?? modelType;
   if (experts !== null || (family === undefined && typeof name === 'string' && /moe|mixtral/i.test(name))) {
-    problems.error(
-      'unsupported-architecture',
-      `${describeJson(name)} is a mixture of experts${experts === null ? '' : ` (${experts} of them in a layer)`}: each token uses only some of its parts, and this program cannot make such models smaller.`,
-      'Choose a dense model, in which every token uses all weights.',
-    );
+    refuseExperts(name, experts, problems);
     return null;
   }
   if (family !== undefined) return family;
-  const known = FAMILIES.map(({ huggingface }) => huggingface.architecture).join(', ');
-  if (name === undefined) {
-    problems.error('unsupported-architecture', `${WHERE} names neither an architecture nor a model_type; expected one of ${known}.`);
-  } else {
-    problems.error(
-      'unsupported-architecture',
-      `${WHERE} names the architecture ${describeJson(name)}, which this program does not know; it knows ${known}.`,
-    );
-  }
+  refuseArchitecture(WHERE, name, FAMILIES.map(({ huggingface }) => huggingface.architecture), problems);
   return null;
 }
 

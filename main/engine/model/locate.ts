@@ -113,9 +113,14 @@ async function cachedRevision(folder: string, names: readonly string[]): Promise
 export async function adapterError(folder: string): Promise<UnsupportedError> {
   const text = await readFile(join(folder, 'adapter_config.json')).catch(() => null);
   const base = text === null ? null : /"base_model_name_or_path"\s*:\s*"([^"\n]{1,200})"/.exec(text.toString('utf8'))?.[1];
-  return new UnsupportedError(`The folder ${folderName(folder)} holds an adapter (LoRA), a small addition to a model, and not the model itself.`, {
+  return adapterRefusal(`The folder ${folderName(folder)}`, base, folder);
+}
+
+/** The same of an adapter at `path` that people call `name`; `base` is the model that it belongs to, if that is known. */
+export function adapterRefusal(name: string, base: string | null | undefined, path: string): UnsupportedError {
+  return new UnsupportedError(`${name} holds an adapter (LoRA), a small addition to a model, and not the model itself.`, {
     hint: `Get the whole model${base ? ` ${base}` : ''}; to keep what the adapter adds, merge it first (peft: merge_and_unload, then save_pretrained).`,
-    details: { feature: 'adapter', found: folder },
+    details: { feature: 'adapter', found: path },
   });
 }
 
