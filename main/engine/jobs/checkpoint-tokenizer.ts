@@ -1,6 +1,6 @@
 /** The tokenizer that belongs to a checkpoint, from the files of its folder or from the vocabulary inside a GGUF file. */
 import type { Checkpoint } from '../model/checkpoint';
-import { readTokenizerFiles } from '../model/tokenizer-files';
+import { otherTokenizerFiles, readTokenizerFiles, TOKENIZER_HINT } from '../model/tokenizer-files';
 import { NotFoundError } from '../support/errors';
 import { loadTokenizerFromGguf } from '../tokenizer/gguf-tokenizer';
 import { loadTokenizerFromJson } from '../tokenizer/json-tokenizer';
@@ -26,8 +26,9 @@ export async function loadCheckpointTokenizer(checkpoint: Checkpoint): Promise<T
 export async function loadFolderTokenizer(folder: string, sideFiles: ReadonlyMap<string, string>, eosIds: readonly number[]): Promise<Tokenizer> {
   const files = await readTokenizerFiles(sideFiles);
   if (files === null) {
-    throw new NotFoundError(`${folder} has neither tokenizer.json nor tokenizer.model, so texts cannot be read into this model.`, {
-      hint: 'Download tokenizer.json from the page of the model and put it into that folder.',
+    const others = otherTokenizerFiles(sideFiles);
+    throw new NotFoundError(`${folder} has neither tokenizer.json nor tokenizer.model${others.length === 0 ? '' : `, but ${others.join(' and ')}, a form that is not read`}, so texts cannot be read into this model.`, {
+      hint: TOKENIZER_HINT,
       details: { file: folder },
     });
   }

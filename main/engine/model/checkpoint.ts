@@ -12,7 +12,7 @@ import { examineModel, type CheckpointMetadata, type Examined } from './examine'
 import { globalName } from './families/index';
 import { isIgnoredName } from './match-tensors';
 import { hasRotaryRows, makeHalfSplit } from './rotary-rows';
-import { compareVocabularies, summariseGgufTokenizer, summariseTokenizerFiles } from './side-files';
+import { compareVocabularies, summariseGgufTokenizer, summariseTokenizerFiles, tellMissingTokenizer } from './side-files';
 import { isStoredLessOne, readStored, rowsOf, storedName, storedRows } from './stored-weights';
 import type { ModelView } from './view';
 
@@ -128,9 +128,7 @@ export async function inspectCheckpoint(path: string): Promise<Inspection> {
         : await summariseTokenizerFiles(sideFiles, problems);
     const config = model?.config ?? null;
     if (config !== null) compareVocabularies(tokenizer, config.vocabulary, problems);
-    if (tokenizer.kind === 'none') {
-      problems.warn('no-tokenizer', 'The model comes without a tokenizer, so texts cannot be used with it, only token ids.');
-    }
+    if (tokenizer.kind === 'none') tellMissingTokenizer(sideFiles, problems);
     const { sizeBytes, storedTypes } = weigh(tensors);
     const [first] = config?.layers ?? [];
     return {

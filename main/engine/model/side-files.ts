@@ -6,11 +6,11 @@ import { ggufChatTemplates } from '../tokenizer/chat-templates';
 import { parseSentencePieceModel } from '../tokenizer/sentencepiece-model';
 import { resolveInside } from './locate';
 import type { Problems } from './problems';
-import { readTokenizerConfig, readTokenizerFiles } from './tokenizer-files';
+import { otherTokenizerFiles, readTokenizerConfig, readTokenizerFiles, TOKENIZER_HINT } from './tokenizer-files';
 
 /** Names of files that are carried byte for byte into every exported copy. */
 const SIDE_FILE_NAMES =
-  /^(tokenizer\.json|tokenizer_config\.json|tokenizer\.model(\.v\d+)?|spiece\.model|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|generation_config\.json|chat_template\.(jinja|json)|README\.md)$/i;
+  /^(tokenizer\.json|tokenizer_config\.json|tokenizer\.model(\.v\d+)?|spiece\.model|special_tokens_map\.json|added_tokens\.json|vocab\.(json|txt)|merges\.txt|tekken\.json|generation_config\.json|chat_template\.(jinja|json)|README\.md)$/i;
 /** However makers spell it: LICENSE.txt, LICENCE, MODEL_LICENSE, gemma-license.md. */
 const LICENCE_NAMES = /^(.*[-_. ])?(LICEN[CS]ES?|COPYING)([-_. ].*)?$/i;
 const NOTICE_NAMES = /^(.*[-_. ])?(NOTICE|USE[-_]POLICY|ACCEPTABLE[-_]USE[-_]POLICY)([-_. ].*)?$/i;
@@ -136,6 +136,16 @@ function highestId(added: unknown, tokens: number): number {
   let count = tokens;
   for (const id of isJsonObject(added) ? Object.keys(added).map(Number) : []) if (Number.isSafeInteger(id) && id >= count) count = id + 1;
   return count;
+}
+
+/** Tells that a model has no tokenizer, or one in a form that is not read. */
+export function tellMissingTokenizer(sideFiles: ReadonlyMap<string, string>, problems: Problems): void {
+  const others = otherTokenizerFiles(sideFiles);
+  if (others.length === 0) {
+    problems.warn('no-tokenizer', 'The model comes without a tokenizer, so texts cannot be used with it, only token ids.');
+  } else {
+    problems.warn('no-tokenizer', `The model's tokenizer comes as ${others.join(' and ')}, a form that is not read, so texts cannot be used with it, only token ids.`, TOKENIZER_HINT);
+  }
 }
 
 /** Tells when tokenizer and embedding disagree about how many tokens there are. */

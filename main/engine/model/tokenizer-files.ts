@@ -25,6 +25,18 @@ export async function readTokenizerFiles(sideFiles: ReadonlyMap<string, string>)
   return { kind: 'sentencepiece', bytes, config: await withAddedTokens(sideFiles, await readTokenizerConfig(sideFiles)) };
 }
 
+/** What older folders and other kinds of tokenizers consist of; such files are carried along and not read. */
+const OTHER_FORMS = /^(vocab\.(json|txt)|merges\.txt|tekken\.json)$/;
+
+/** What helps where a folder has no tokenizer that is read. */
+export const TOKENIZER_HINT =
+  'Download tokenizer.json from the page of the model and put it into that folder. If there is none, transformers makes it: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER).';
+
+/** Names of files that hold a tokenizer in a form that is not read; empty where there are none. */
+export function otherTokenizerFiles(sideFiles: ReadonlyMap<string, string>): readonly string[] {
+  return [...sideFiles.keys()].filter((name) => OTHER_FORMS.test(name));
+}
+
 /**
  * The content of tokenizer_config.json. A chat template in a file of its own outranks the one inside, as in
  * transformers: chat_template.jinja, else chat_template.json. Named templates beside the default one are kept.

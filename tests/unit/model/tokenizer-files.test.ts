@@ -82,3 +82,22 @@ describe('a folder whose tokenizer is a tokenizer.model alone', () => {
     });
   });
 });
+
+describe('a folder whose tokenizer lies there in another form', () => {
+  test.each([
+    { files: { 'vocab.json': { a: 0 }, 'merges.txt': '#version: 0.2\n' }, words: 'merges.txt and vocab.json, a form that is not read' },
+    { files: { 'vocab.txt': '[PAD]\n' }, words: 'vocab.txt, a form that is not read' },
+    { files: { 'tekken.json': {} }, words: 'tekken.json, a form that is not read' },
+  ])('is told so, with what to get: $words', async ({ files, words }) => {
+    await withTemporaryFolder(async (folder) => {
+      await writeTinyFolder(folder);
+      await write(folder, files);
+      const { tokenizer, problems } = await inspectCheckpoint(folder);
+      expect([tokenizer, problems]).toEqual(['none', [{ severity: 'warning', code: 'no-tokenizer', message: expect.stringContaining(words) as unknown, hint: expect.stringContaining('tokenizer.json') as unknown }]]);
+      const source = await openCheckpoint(folder);
+      await expect(loadCheckpointTokenizer(source)).rejects.toThrow(words);
+      expect([...(await huggingfaceSideFiles(source)).keys()]).toEqual(Object.keys(files).sort());
+      await source.close();
+    });
+  });
+});
