@@ -1,6 +1,7 @@
 /** A whole model in an ONNX file, run as any program would run it: for checking what was written. Builds no graph. */
-import { InferenceSession, type Tensor } from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { SessionError } from '../support/errors';
+import { createSession } from './create-session';
 import { messageOf, runtimeOptions } from './device-options';
 import { fromOrt, toOrt, type RuntimeTensor } from './session';
 
@@ -24,7 +25,7 @@ export class ModelFile {
     const options = runtimeOptions('cpu', { threads }, new Set());
     const spare = { graphOptimizationLevel: 'disabled', extra: { session: { intra_op: { allow_spinning: '0' }, disable_prepacking: '1' } } } as const;
     try {
-      return new ModelFile(await InferenceSession.create(path, memory === 'spare' ? { ...options, ...spare } : options), path);
+      return new ModelFile(await createSession(path, memory === 'spare' ? { ...options, ...spare } : options), path);
     } catch (error) {
       throw new SessionError(`The runtime cannot open ${path}: ${messageOf(error)}`, { cause: error, details: { file: path } });
     }

@@ -1,11 +1,12 @@
 /** Turns graphs into sessions of the runtime and runs them on typed arrays, on the device that was asked for. */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { Tensor, type InferenceSession } from 'onnxruntime-node';
 import type { Graph } from '../graph/graph';
 import { bindDims, evaluateDim } from '../graph/dims';
 import { serialiseGraph, type ShapeInput } from '../graph/onnx/serialise';
 import { GraphBuilder } from '../graph/builder';
 import type { DeviceName } from '../graph/op-rule';
 import { SessionError, ShapeError } from '../support/errors';
+import { createSession } from './create-session';
 import { messageOf, runtimeOptions, takeOverNote, type WeightKeeping } from './device-options';
 import { ResidentTensor } from './resident-tensor';
 
@@ -217,7 +218,7 @@ async function download(tensor: Tensor, type: 'float32' | 'float16', device: Dev
 async function compile(graph: Graph, device: DeviceName, options: SessionOptions, kept: ReadonlySet<string>): Promise<Compiled> {
   const { bytes, shapeInputs } = serialiseGraph(graph, device);
   try {
-    const session = await InferenceSession.create(bytes, runtimeOptions(device, options, kept));
+    const session = await createSession(bytes, runtimeOptions(device, options, kept));
     return { session, shapeInputs, device };
   } catch (error) {
     throw failure(`The runtime refused the graph ${graph.name}`, graph, device, error);
