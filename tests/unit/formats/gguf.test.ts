@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readFile, writeFile } from 'node:fs/promises';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openGguf } from '../../../main/engine/formats/gguf/reader';
 import type { GgufEntry } from '../../../main/engine/formats/gguf/types';
@@ -95,4 +95,22 @@ describe('GGUF files', () => {
         await file.close();
       }),
   );
+
+  it('hold tensors beyond 4 GiB, which are read where they are', () =>
+    withTemporaryFolder(async (folder) => {
+      const path = join(folder, 'large.gguf');
+      const large = 5 * 2 ** 30;
+      const head = rawGguf([], [rawTensor('large', [1024, 5 * 2 ** 19], 1, 0), rawTensor('last', [2], 0, large)]);
+      const handle = await open(path, 'w');
+      await handle.write(head);
+      const marks = Buffer.alloc(8);
+      marks.writeFloatLE(0.5, 0);
+      marks.writeFloatLE(-3, 4);
+      await handle.write(marks, 0, 8, head.length + large);
+      await handle.close();
+      const file = await openGguf(path);
+      expect(await file.tensors.get('last')?.readFloat32()).toEqual(Float32Array.of(0.5, -3));
+      expect([...((await file.tensors.get('large')?.readBytes(large - 2, 2)) ?? [])]).toEqual([0, 0]);
+      await file.close();
+    }));
 });

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeOnnxModel } from '../../../main/engine/export/onnx-model';
+import { writeSafetensorsModel } from '../../../main/engine/export/safetensors-model';
 import { writeSafetensors } from '../../../main/engine/formats/safetensors/writer';
 import type { TensorToWrite } from '../../../main/engine/formats/tensor-stream';
 import { inspectCheckpoint, openCheckpoint } from '../../../main/engine/model/checkpoint';
 import { isLegalFile, readCard } from '../../../main/engine/model/side-files';
 import type { ModelView } from '../../../main/engine/model/view';
+import { EXAMPLE_MODEL } from '../../support/example-model';
 import { rawSafetensors } from '../../support/raw-files';
 import { withTemporaryFolder } from '../../support/temporary-folder';
 import { readAll, tinyConfig, tinyConfigJson, tinyTensors, tinyView, writeTinyFolder } from '../../support/tiny-model';
@@ -130,3 +133,49 @@ describe('Legal files and cards', () => {
       expect(await readCard(new Map())).toEqual({ licence: null, base: null });
     }));
 });
+
+it('A folder of the size of 7B is summed up from its headers within a second, and next to nothing of it is read', () =>
+  withTemporaryFolder(async (folder) => {
+    const [hidden, ffn, vocabulary, count] = [4096, 11_008, 32_000, 32];
+    const linears = { 'self_attn.q_proj': [hidden, hidden], 'self_attn.k_proj': [hidden, hidden], 'self_attn.v_proj': [hidden, hidden], 'self_attn.o_proj': [hidden, hidden], 'mlp.gate_proj': [ffn, hidden], 'mlp.up_proj': [ffn, hidden], 'mlp.down_proj': [hidden, ffn] };
+    const layers = Array.from({ length: count }, (_, layer) =>
+      Object.entries({ input_layernorm: [hidden], post_attention_layernorm: [hidden], ...linears }).map(([name, shape]) => [`model.layers.${layer}.${name}.weight`, shape] as const));
+    const tensors = [['model.embed_tokens.weight', [vocabulary, hidden]] as const, ...layers.flat(), ['model.norm.weight', [hidden]] as const, ['lm_head.weight', [vocabulary, hidden]] as const];
+    let end = 0;
+    const header = Object.fromEntries(tensors.map(([name, shape]) => [name, { dtype: 'F16', shape, data_offsets: [end, (end += 2 * shape.reduce((product, size) => product * size, 1))] }]));
+    const head = rawSafetensors(header, 0);
+    const path = join(folder, 'model.safetensors');
+    await writeFile(path, head);
+    // Nothing but holes: the file takes no room on the disk.
+    await truncate(path, head.length + end);
+    await writeFile(join(folder, 'config.json'), JSON.stringify({
+      architectures: ['LlamaForCausalLM'], vocab_size: vocabulary, hidden_size: hidden, intermediate_size: ffn, num_hidden_layers: count, num_attention_heads: 32, rms_norm_eps: 1e-5, tie_word_embeddings: false,
+    }));
+    const startedMs = performance.now();
+    const found = await inspectCheckpoint(folder);
+    expect(performance.now() - startedMs).toBeLessThan(1000);
+    expect(found).toMatchObject({ family: 'llama', parameters: 6_738_415_616, bytes: end, layers: count, tied: false, dtype: 'F16' });
+    const opened = await openCheckpoint(folder);
+    expect(opened.bytesRead()).toBeLessThan(2 * head.length);
+    await opened.close();
+  }));
+
+it('What belongs to a model travels byte for byte, whatever it is', () =>
+  withTemporaryFolder(async (root) => {
+    await writeTinyFolder(join(root, 'source'), { vocabulary: 512 });
+    const names = ['LICENSE', 'NOTICE.txt', 'USE_POLICY.md', 'README.md', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'tokenizer.model', 'special_tokens_map.json', 'added_tokens.json', 'vocab.json', 'merges.txt', 'chat_template.jinja'];
+    for (const name of names) {
+      const example = join(EXAMPLE_MODEL, name);
+      if (['tokenizer.json', 'tokenizer_config.json'].includes(name)) await cp(example, join(root, 'source', name));
+      else await writeFile(join(root, 'source', name), name.endsWith('.json') ? '{ "x" :\r\n1 }' : `${name}\r\n\u00fc\n`);
+    }
+    for (const stray of ['notes.txt', 'training_args.bin', 'modeling_x.py']) await writeFile(join(root, 'source', stray), 'x');
+    const source = await openCheckpoint(join(root, 'source'));
+    await writeSafetensorsModel(source, source, join(root, 'safetensors'), { dtype: 'F16' });
+    await writeOnnxModel(source, source, join(root, 'onnx'), { dtype: 'F16' });
+    await source.close();
+    for (const [place, own] of [['safetensors', ['config.json', 'model.safetensors']], ['onnx', ['genai_config.json', 'model.onnx', 'model.onnx.data']]] as const) {
+      expect((await readdir(join(root, place))).sort()).toEqual([...names, ...own].sort());
+      for (const name of names) expect(await readFile(join(root, place, name))).toEqual(await readFile(join(root, 'source', name)));
+    }
+  }));
