@@ -7,6 +7,7 @@ import type { Exported } from '../../../preload/contract/run';
 import { openCheckpoint, type Checkpoint } from '../model/checkpoint';
 import { UsageError } from '../support/errors';
 import type { OnProgress } from '../support/progress';
+import { copyLegalFiles } from './describe-export';
 import { exportModel } from './export-model';
 import { modelNameOf } from './model-name';
 import { withExecutor } from './use-model';
@@ -32,7 +33,10 @@ export async function exportCheckpoint(modelPath: string, options: ExportRequest
     const path = freePath(options, modelNameOf(modelPath));
     const ids = await checkIds(source, CHECK_TEXT);
     await mkdir(dirname(path), { recursive: true });
-    return withExecutor(options.threads, (executor) => exportModel(executor, { ...options, model: source, source, path, checkIds: ids }));
+    const exported = await withExecutor(options.threads, (executor) => exportModel(executor, { ...options, model: source, source, path, checkIds: ids }));
+    // Folders hold them already.
+    const legal = options.target.format === 'gguf' ? await copyLegalFiles(source, dirname(path)) : [];
+    return { ...exported, files: [...exported.files, ...legal] };
   });
 }
 

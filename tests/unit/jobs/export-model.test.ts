@@ -37,7 +37,10 @@ describe('an export', () => {
 
   it('goes into a folder that exists under a name of its own, and replaces nothing', async () => {
     const exported = await exportTo({ format: 'gguf', dtype: 'F16' }, '.');
-    expect(await readdir(folder)).toEqual(['stories260K-f16.gguf']);
+    // A GGUF file has no place for the licence's text, so that goes with it.
+    expect(await readdir(folder)).toEqual(['LICENSE', 'stories260K-f16.gguf']);
+    expect(await readFile(join(folder, 'LICENSE'))).toEqual(await readFile(join(exampleModel(), 'LICENSE')));
+    expect(exported.files.map(({ path }) => path)).toEqual([exported.path, join(folder, 'LICENSE')]);
     expect(exported.path).toBe(join(folder, 'stories260K-f16.gguf'));
     await expect(exportTo({ format: 'gguf', dtype: 'F16' }, '.')).rejects.toMatchObject({ code: 'usage' });
   });
