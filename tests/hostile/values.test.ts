@@ -11,7 +11,7 @@ import { openCheckpoint } from '../../main/engine/model/checkpoint';
 import { describeJson, describeValue } from '../../main/engine/support/describe-value';
 import { toAppError } from '../../main/engine/support/errors';
 import { loadTokenizerFromGguf } from '../../main/engine/tokenizer/gguf-tokenizer';
-import { compilePattern } from '../../main/engine/tokenizer/patterns';
+import { compilePattern, splitByPattern } from '../../main/engine/tokenizer/patterns';
 import { tokenizerJsonToGguf } from '../../main/engine/tokenizer/json-to-gguf';
 import { errorOf } from '../support/error-of';
 import { le, rawEntry, rawGguf } from '../support/raw-files';
@@ -95,6 +95,12 @@ describe('A pattern of a tokenizer', () => {
 
   it.each(['(?=(\\d{3})+(?!\\d))', "(?i:'s|'t)?\\p{L}+", '[(a|b)+]+', '\\(a+\\)+', '(?:ab)+', '(?:a|b){1,3}'])('that has one way only is taken: %s', (source) => {
     expect(compilePattern({ kind: 'regex', source })).toBeInstanceOf(RegExp);
+  });
+
+  it.each(['', 'x*', '(?=b)'])('that matches nothing comes to an end in texts with characters beyond 16 bits: "%s"', (source) => {
+    const pieces: string[] = [];
+    splitByPattern('a🙂🙂b', compilePattern({ kind: 'regex', source }), 'Isolated', false, pieces);
+    expect(pieces).toEqual(['a🙂🙂b']);
   });
 });
 

@@ -87,8 +87,8 @@ export function splitByPattern(text: string, pattern: RegExp, behavior: SplitBeh
   for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
     const length = match[0].length;
     if (length === 0) {
-      // An empty match cuts nothing; step over it, or exec would find it forever.
-      pattern.lastIndex += 1;
+      // An empty match cuts nothing; step over a whole character, or exec would find it forever: from within one it goes back.
+      pattern.lastIndex = match.index + ((text.codePointAt(match.index) ?? 0) > 0xffff ? 2 : 1);
       continue;
     }
     add(end, match.index, invert);
