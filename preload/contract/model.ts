@@ -9,6 +9,8 @@ export const problemSchema = v.object({
   code: v.string(),
   message: v.string(),
   hint: v.optional(v.string()),
+  /** The file that it is about, where it is about one. */
+  file: v.optional(v.string()),
 });
 export type Problem = v.InferOutput<typeof problemSchema>;
 

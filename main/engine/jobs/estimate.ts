@@ -137,7 +137,7 @@ export function refuseIfImpossible(estimate: Needs): void {
   const message = errors.map((problem) => problem.message).join('\n');
   const hints = errors.flatMap((problem) => (problem.hint === undefined ? [] : [problem.hint]));
   const options = {
-    details: { neededBytes: estimate.peakBytes, availableBytes: estimate.availableBytes, problems: errors.map((problem) => problem.code) },
+    details: { neededBytes: estimate.peakBytes, availableBytes: estimate.availableBytes, problems: errors.map((problem) => problem.code), ...(first.file !== undefined && { file: first.file }) },
     ...(hints.length === 0 ? {} : { hint: hints.join(' ') }),
   };
   switch (first.code) {
@@ -231,8 +231,9 @@ function diskProblem(path: string, needed: number, free: number): Problem {
 
 /** An error as a problem of the estimate. */
 export function asProblem(error: unknown): Problem {
-  const { code, message, hint } = toAppError(error);
-  return { severity: 'error', code, message, ...(hint === undefined ? {} : { hint }) };
+  const { code, message, hint, details } = toAppError(error);
+  const file = details['file'];
+  return { severity: 'error', code, message, ...(hint === undefined ? {} : { hint }), ...(typeof file === 'string' && { file }) };
 }
 
 function inGigabytes(bytes: number): string {
