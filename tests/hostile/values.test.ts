@@ -10,6 +10,7 @@ import { readRecipeFile } from '../../main/engine/jobs/recipe';
 import { openCheckpoint } from '../../main/engine/model/checkpoint';
 import { describeJson, describeValue } from '../../main/engine/support/describe-value';
 import { toAppError } from '../../main/engine/support/errors';
+import { AddedTokenSplitter } from '../../main/engine/tokenizer/added-tokens';
 import { loadTokenizerFromGguf } from '../../main/engine/tokenizer/gguf-tokenizer';
 import { compilePattern, splitByPattern } from '../../main/engine/tokenizer/patterns';
 import { tokenizerJsonToGguf } from '../../main/engine/tokenizer/json-to-gguf';
@@ -95,6 +96,14 @@ describe('A pattern of a tokenizer', () => {
 
   it.each(['(?=(\\d{3})+(?!\\d))', "(?i:'s|'t)?\\p{L}+", '[(a|b)+]+', '\\(a+\\)+', '(?:ab)+', '(?:a|b){1,3}'])('that has one way only is taken: %s', (source) => {
     expect(compilePattern({ kind: 'regex', source })).toBeInstanceOf(RegExp);
+  });
+
+  it('of texts longer than can be looked for is refused', () => {
+    expect(errorOf(() => compilePattern({ kind: 'literal', text: 'x'.repeat(1_600_000) })).message).toMatch(/looks for texts of 1600000 characters/);
+    const tokens = ['{% x %}', '<s>'].map((content, id) => ({
+      id, content: content.repeat(200_000), special: true, singleWord: false, stripLeft: false, stripRight: false, lookedFor: 'text' as const,
+    }));
+    expect(errorOf(() => new AddedTokenSplitter(tokens)).message).toContain('more than can be looked for');
   });
 
   it.each(['', 'x*', '(?=b)'])('that matches nothing comes to an end in texts with characters beyond 16 bits: "%s"', (source) => {

@@ -1,5 +1,5 @@
 /** Finds added tokens (special tokens, and words added after training) in a text before anything is merged. */
-import { escapeForRegExp } from './patterns';
+import { compileTexts } from './patterns';
 import type { AddedToken } from './spec';
 
 /** A stretch of text, or a token found in it. `start` is the stretch's place in the text. */
@@ -23,7 +23,7 @@ export class AddedTokenSplitter {
     }
     this.byContent = byContent;
     const longestFirst = [...byContent.keys()].sort((a, b) => b.length - a.length);
-    this.pattern = longestFirst.length === 0 ? null : new RegExp(longestFirst.map(escapeForRegExp).join('|'), 'gu');
+    this.pattern = longestFirst.length === 0 ? null : compileTexts(longestFirst);
   }
 
   /** Sections of a text in order; `start` is the text's own place in a larger one. */

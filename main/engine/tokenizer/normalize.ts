@@ -1,6 +1,6 @@
 /** What happens to a text before it is cut into pieces: the normalizer part of a tokenizer, as one function. */
 import { Charsmap } from './charsmap';
-import { compilePattern, escapeForRegExp } from './patterns';
+import { compilePattern, compileTexts } from './patterns';
 import type { NormalizerStep } from './spec';
 
 /** A text made ready for a tokenizer. */
@@ -35,7 +35,7 @@ function compileNormalizerStep(step: NormalizerStep): Normalize {
     case 'charsmap': {
       const charsmap = new Charsmap(step.charsmap);
       const longestFirst = [...step.kept].sort((a, b) => b.length - a.length);
-      const kept = longestFirst.length === 0 ? null : new RegExp(longestFirst.map(escapeForRegExp).join('|'), 'gu');
+      const kept = longestFirst.length === 0 ? null : compileTexts(longestFirst);
       return (text) => charsmap.normalize(text, step.matching, kept);
     }
   }

@@ -15,7 +15,7 @@ export const GPT2_PATTERN = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s
 
 /** A global, Unicode-aware RegExp for a pattern. Raises UnsupportedError when it cannot be expressed. */
 export function compilePattern(pattern: PatternSpec): RegExp {
-  if (pattern.kind === 'literal') return new RegExp(escapeForRegExp(pattern.text), 'gu');
+  if (pattern.kind === 'literal') return compileTexts([pattern.text]);
   if (pattern.source.length > MAX_PATTERN_CHARACTERS) {
     throw unsupportedPattern(`is ${pattern.source.length} characters long; at most ${MAX_PATTERN_CHARACTERS} are read`);
   }
@@ -28,6 +28,19 @@ export function compilePattern(pattern: PatternSpec): RegExp {
   if (compiled === null) throw unsupportedPattern('cannot be expressed here');
   if (repeatsChoices(compiled.source)) throw unsupportedPattern('repeats a group that can match in several ways, which may take forever');
   return compiled;
+}
+
+/** A pattern that finds the first of some texts that fits. Raises UnsupportedError where they are too long together. */
+export function compileTexts(texts: readonly string[]): RegExp {
+  const pattern = new RegExp(texts.map(escapeForRegExp).join('|'), 'gu');
+  try {
+    // How much a pattern may hold shows only when it is first used.
+    pattern.test('');
+  } catch {
+    throw unsupportedPattern(`looks for texts of ${texts.reduce((sum, text) => sum + text.length, 0)} characters, more than can be looked for`);
+  }
+  pattern.lastIndex = 0;
+  return pattern;
 }
 
 /** Groups repeated at most this often cannot multiply their ways beyond reason. */
