@@ -34,8 +34,8 @@ export class Settings {
 
   /** A whole number in [1, limit]. Without a fallback the setting is required. */
   whole(key: string, fallback?: number, limit = MAX_WHOLE): number {
-    const value = this.raw(key);
-    if (value === null && fallback !== undefined) return fallback;
+    // What follows from other settings where this one is absent may be as wrong as they are.
+    const value = this.raw(key) ?? fallback ?? null;
     if (isWhole(value) && value <= limit) return value;
     this.refuse(key, limit === MAX_WHOLE ? 'a whole number from 1 on' : `a whole number from 1 to ${limit}`, value);
     return Math.min(fallback ?? 1, limit);
