@@ -193,7 +193,7 @@ describe('A configuration that does not fit', () => {
       expect((await refusal(folder)).message).toContain('head_dim');
       // Left out, it follows from other settings, which may be as wrong.
       await writeTinyFolder(folder, {}, { settings: { head_dim: null, hidden_size: 2_000_000, num_attention_heads: 1 } });
-      expect((await refusal(folder)).message).toMatch(/head_dim .*a whole number from 1 to 65536/);
+      expect((await refusal(folder)).message).toMatch(/head_dim .*a whole number from 1 to 8192/);
     }));
 });
 

@@ -10,7 +10,7 @@ const MAX_WHOLE = 2 ** 31 - 1;
 
 /** Bounds far above every known model, on what a hostile file can make us allocate before its tensors are seen. */
 export const MAX_LAYERS = 4096;
-export const MAX_HEAD_DIM = 65_536;
+export const MAX_HEAD_DIM = 8192;
 
 /** Settings by key, with `where` naming their file for messages. */
 export class Settings {
