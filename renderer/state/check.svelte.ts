@@ -1,11 +1,12 @@
 /** Effort, output folder and finer settings, with the engine's estimate of what the run will take. */
 import type { ShearBridge } from '../../preload/contract/channels';
-import { defaultLearningRate, type ExportTarget } from '../../preload/contract/recipe';
+import { defaultLearningRate, type ExportTarget, type LorashearSettings } from '../../preload/contract/recipe';
 import type { Estimate } from '../../preload/contract/run';
+import { text } from '../text/catalogue';
 import { ask, errorData, type ErrorData } from './bridge.svelte';
 import { LatestOnly } from './latest';
 import { joinPath } from './paths';
-import { buildRecipe, DEFAULT_BATCH, DEFAULT_EXPORTS, DEFAULT_LENGTH, EXPORT_CHOICES, isSameTarget, type Effort } from './recipe';
+import { buildRecipe, DEFAULT_BATCH, DEFAULT_LENGTH, isSameTarget, type Effort, type Precision } from './recipe';
 import type { Job } from './job.svelte';
 
 const PAUSE_MS = 300;
@@ -26,7 +27,8 @@ export class CheckChoice {
   prompts = $state(DEFAULT_PROMPTS);
   out = $state('');
   #outIsOwn = false;
-  exports = $state.raw<readonly ExportTarget[]>(DEFAULT_EXPORTS);
+  compensation = $state<LorashearSettings['compensation']>('none');
+  precision = $state<Precision>('fastest');
   estimate = $state.raw<Estimate | null>(null);
   error = $state.raw<ErrorData | null>(null);
   busy = $state(false);
@@ -40,6 +42,11 @@ export class CheckChoice {
   /** The rate that was typed in, or the one that fits the model's width. */
   get learningRate(): number {
     return this.#ownRate ?? defaultLearningRate(this.#job.model.inspection?.hidden ?? 0);
+  }
+
+  /** The file types to be written; the size is counted in the first one. */
+  get exports(): readonly ExportTarget[] {
+    return this.#job.size.targets;
   }
 
   /** Whether the run may start: an estimate without errors. */
@@ -56,8 +63,9 @@ export class CheckChoice {
     return buildRecipe({
       model: model.path,
       contextLength: model.inspection?.contextLength ?? 0,
-      ratio: size.ratio,
+      size: size.size,
       mode: size.mode,
+      locks: size.locks.list,
       sources: texts.used.map((source) => ({
         path: source.path,
         name: source.name,
@@ -72,6 +80,8 @@ export class CheckChoice {
       batch: this.batch,
       length: this.length,
       seed: this.seed,
+      compensation: this.compensation,
+      precision: this.precision,
       out: this.out,
       exports: this.exports,
       prompts: this.prompts,
@@ -135,6 +145,16 @@ export class CheckChoice {
     this.refresh();
   }
 
+  setCompensation(compensation: LorashearSettings['compensation']): void {
+    this.compensation = compensation;
+    this.refresh();
+  }
+
+  setPrecision(precision: Precision): void {
+    this.precision = precision;
+    this.refresh();
+  }
+
   hasExport(target: ExportTarget): boolean {
     return this.exports.some((chosen) => isSameTarget(chosen, target));
   }
@@ -142,12 +162,8 @@ export class CheckChoice {
   /** Puts a file type in or takes it out; the last one stays, because a run without a result is no use. */
   toggleExport(target: ExportTarget): void {
     const rest = this.exports.filter((chosen) => !isSameTarget(chosen, target));
-    if (rest.length === this.exports.length) {
-      this.exports = EXPORT_CHOICES.filter((choice) => isSameTarget(choice, target) || this.hasExport(choice));
-    } else if (rest.length > 0) {
-      this.exports = rest;
-    }
-    this.#job.size.setTargets(this.exports);
+    if (rest.length === this.exports.length) this.#job.size.setTargets([...rest, target]);
+    else if (rest.length > 0) this.#job.size.setTargets(rest);
     this.refresh();
   }
 
@@ -186,7 +202,7 @@ export class CheckChoice {
 
   get #resultName(): string {
     const base = this.#job.model.name.replace(/\.gguf$/i, '');
-    return `${base}-minus-${this.#job.size.percent}-percent`;
+    return `${base}-${text.size.nameEnd(this.#job.size.size)}`;
   }
 }
 

@@ -33,14 +33,11 @@ export class ModelChoice {
     return this.inspection !== null && !this.inspection.problems.some((problem) => problem.severity === 'error');
   }
 
-  /** Parameters of the linear matrices per layer: q and o are [heads x headDim, hidden], k and v are narrower. */
+  /** Parameters of the linear matrices per layer. */
   get layerParts(): readonly LayerParts[] {
-    const inspection = this.inspection;
-    if (inspection === null) return [];
-    return inspection.perLayer.map((layer, index) => {
-      const mlp = 3 * inspection.hidden * layer.ffn;
-      return { layer: index, attention: Math.max(0, layer.parameters - mlp), mlp };
-    });
+    return (this.inspection?.perLayer ?? []).map(({ attentionParameters, mlpParameters }, layer) => ({
+      layer, attention: attentionParameters, mlp: mlpParameters,
+    }));
   }
 
   async inspect(): Promise<void> {

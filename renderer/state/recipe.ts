@@ -1,5 +1,5 @@
 /** Builds the recipe from the choices of the wizard; pure, so that what is sent can be tested. */
-import type { ExportTarget, Mode, RecipeInput, Source } from '../../preload/contract/recipe';
+import type { ExportTarget, LorashearSettings, Mode, Recipe, RecipeInput, Source } from '../../preload/contract/recipe';
 
 /** How long to train, in words; the tokens follow from what the texts hold. */
 export type Effort = 'quick' | 'normal' | 'thorough';
@@ -49,12 +49,17 @@ export function budgetTokens(effort: Effort, textTokens: number, step: number): 
   return Math.max(FEWEST_STEPS, Math.floor(wanted / step)) * step;
 }
 
+/** How exact the arithmetic of recovery is. */
+export type Precision = Recipe['training']['precision'];
+
 /** Everything that the wizard collected. */
 export interface Choices {
   readonly model: string;
   readonly contextLength: number;
-  readonly ratio: number;
+  readonly size: RecipeInput['size'];
   readonly mode: Mode;
+  /** As the recipe spells them. */
+  readonly locks: readonly string[];
   readonly sources: readonly {
     readonly path: string;
     readonly name: string;
@@ -70,6 +75,8 @@ export interface Choices {
   /** Tokens in one training sequence; the model's context bounds it. */
   readonly length: number;
   readonly seed: number;
+  readonly compensation: LorashearSettings['compensation'];
+  readonly precision: Precision;
   readonly out: string;
   readonly exports: readonly ExportTarget[];
   readonly prompts: string;
@@ -82,7 +89,8 @@ export function buildRecipe(choices: Choices): RecipeInput {
   return {
     model: choices.model,
     mode: choices.mode,
-    size: { kind: 'ratio', ratio: choices.ratio },
+    size: choices.size,
+    locks: [...choices.locks],
     sources: choices.sources.map((source) => ({
       kind: source.isIds ? 'ids' : 'text',
       path: source.path,
@@ -95,7 +103,9 @@ export function buildRecipe(choices: Choices): RecipeInput {
     out: choices.out,
     exports: [...choices.exports],
     prompts: choices.prompts.split('\n').map((line) => line.trim()).filter((line) => line !== '').slice(0, 16),
+    method: { compensation: choices.compensation },
     training: {
+      precision: choices.precision,
       rank: choices.rank,
       alpha: 2 * choices.rank,
       learningRate: choices.learningRate,

@@ -1,5 +1,6 @@
 /** Every English text of the window, by page. Words for people who have never trained a model. */
-import { counted, formatBytes, formatCompact, formatCount, formatDuration, formatFigure, formatPercent, formatTimes, formatWholePercent } from './format';
+import type { RecipeInput } from '../../preload/contract/recipe';
+import { counted, formatBytes, formatCompact, formatCount, formatDuration, formatFigure, formatPercent, formatRounded, formatTimes, formatWholePercent } from './format';
 
 /** The English texts; functions take numbers and put them into words. */
 export const en = {
@@ -137,12 +138,43 @@ export const en = {
     wayOut: 'Solve the problems above, or choose another model.',
   },
   size: {
-    lead: 'Choose how much of the model’s layers to remove.',
+    lead: 'Say how small it shall be, in the way that suits you. The exact result is shown beside it.',
+    kind: 'Choose the size by',
+    kinds: { ratio: 'Share', bytes: 'File size', memory: 'Memory', parameters: 'Parameters' },
     percent: 'Remove',
     percentOf: 'percent of the layers’ parameters',
     presets: { light: 'Light', balanced: 'Balanced', strong: 'Strong' },
     presetHints: { light: 'nearly as good', balanced: 'a good start', strong: 'clearly weaker' },
     risky: 'More than half of the layers goes. Models usually lose their language at this size; training afterwards brings back only a part.',
+    atMost: 'At most',
+    unit: 'Unit',
+    countUnits: { thousand: 'thousand', million: 'million', billion: 'billion' },
+    memoryChoices: 'Usual sizes of memory',
+    fitsIn: 'Fits in',
+    context: 'With a text of',
+    contextUnit: 'tokens',
+    contextHint: (program: string) =>
+      `While a model works on a text, notes on it lie in memory too: the longer the text, the more. ${program} are set aside for the program.`,
+    contextShort: (tokens: number) => `This model reads at most ${counted(tokens, 'token', 'tokens')}, so no more are counted.`,
+    counted: 'Stored as',
+    countedHint: {
+      bytes: 'Files in other types that you write as well have other sizes.',
+      memory: 'The type that you will run. In other types it needs more or less.',
+    },
+    parametersHint: 'Of the whole model, vocabulary tables included.',
+    met: 'The model is no larger than that already, so nothing would go. Choose something smaller to go on.',
+    nameEnd: (size: RecipeInput['size']) => {
+      switch (size.kind) {
+        case 'ratio':
+          return `minus-${Math.round(size.ratio * 100)}-percent`;
+        case 'bytes':
+          return `in-${formatBytes(size.bytes).replaceAll(/\s/g, '-')}`;
+        case 'memory':
+          return `for-${formatBytes(size.bytes).replaceAll(/\s/g, '-')}-memory`;
+        case 'parameters':
+          return `with-${formatCompact(size.parameters).replaceAll(/\s/g, '-')}`;
+      }
+    },
     mode: 'Shape of the result',
     everywhere: 'Opens everywhere',
     everywhereHint:
@@ -151,7 +183,7 @@ export const en = {
     qualityHint: 'Each layer keeps what it needs most, and the parts that matter most are spared. Fewer programs open it.',
     outcome: 'What you will get',
     parameters: 'Parameters',
-    bytes: 'Size on disk',
+    bytes: (type: string) => `Size on disk as ${type}`,
     before: 'Now',
     after: 'Afterwards',
     sentence: (percent: number, before: number, after: number) =>
@@ -164,6 +196,25 @@ export const en = {
     opens: 'opens',
     opensNot: 'does not open',
     computing: 'Computing the exact size…',
+  },
+  locks: {
+    title: 'Advanced: parts to keep whole',
+    count: (count: number) => `– ${counted(count, 'part', 'parts')} kept`,
+    lead: 'You need none of this: Shear finds out by itself what matters. If you know better, lock parts of layers, and they lose nothing.',
+    keys: 'A square is one part of one layer. The arrow keys move between squares; Space locks one and opens it again.',
+    cell: (part: 'attention' | 'mlp', layer: number, parameters: number, isBound: boolean) =>
+      `${part === 'attention' ? 'Attention' : 'Feed-forward'} of layer ${layer + 1}: ${formatRounded(parameters)} parameters${isBound ? '; stays whole because of another lock' : ''}`,
+    all: { attention: 'All attention', mlp: 'All feed-forward' },
+    ends: 'First and last layer',
+    none: 'Unlock all',
+    nothing: 'Nothing is locked.',
+    kept: (share: number) => `${formatPercent(share)} of the layers’ parameters cannot go.`,
+    rest: (removed: number, restLoses: number) =>
+      `To remove ${formatPercent(removed)} in all, the unlocked parts lose ${formatPercent(restLoses)}${restLoses > 0.5 ? ': more than half of them' : ''}.`,
+    everywhere:
+      'In the shape “Opens everywhere” all layers end with the same widths. So what you lock in one layer stays whole in all of them (dashed). Choose “Best quality” to lock single layers.',
+    part: (part: 'attention' | 'mlp', layers: number, all: number, parameters: string) =>
+      `${part === 'attention' ? 'Attention' : 'Feed-forward'} stays whole in ${layers === all ? `all ${counted(all, 'layer', 'layers')}` : `${formatCount(layers)} of ${counted(all, 'layer', 'layers')}`}: ${parameters} parameters.`,
   },
   texts: {
     lead: 'Give texts like those that the model shall stay good at. Shear trains the smaller model on them and measures what it knows.',
@@ -221,6 +272,18 @@ export const en = {
     lengthHint: 'Tokens in one piece of text. Shorter ones take less memory.',
     seed: 'Seed',
     seedHint: 'The same seed, model and texts give the same result.',
+    compensation: 'After removing',
+    compensations: { none: 'Train only', refit: 'Refit, then train' },
+    compensationHints: {
+      none: 'The usual way.',
+      refit: 'First computes the weights beside the removed parts anew, so that each layer answers much as before. Takes longer.',
+    },
+    precision: 'Arithmetic',
+    precisions: { fastest: 'Fastest', exact: 'Exact' },
+    precisionHints: {
+      fastest: 'Parts of the training use 8 bits where a short trial on this computer finds that right and worthwhile.',
+      exact: 'Everything in 32 bits. Slower; for comparing runs between computers.',
+    },
     prompts: 'Openings to compare',
     promptsHint: 'One per line. Both models continue them, so that you can read the difference.',
     start: 'Start the run',

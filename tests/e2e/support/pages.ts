@@ -34,3 +34,22 @@ export async function goToCheck({ page }: RunningApp, outFolder: string): Promis
   await page.getByTestId('pick-out').click();
   await expect(page.getByTestId('out')).toContainText(outFolder);
 }
+
+/** Window sizes that every page has to look right at. */
+const WINDOW_SIZES = [
+  { name: '1280', width: 1280, height: 800 },
+  { name: '1024', width: 1024, height: 640 },
+] as const;
+
+/** Pictures of the page in both themes at both window sizes; nothing may stick out to the right. */
+export async function photograph({ electron, page }: RunningApp, name: string): Promise<void> {
+  for (const size of WINDOW_SIZES) {
+    await electron.evaluate(({ BrowserWindow }, { width, height }) => BrowserWindow.getAllWindows()[0]?.setContentSize(width, height), size);
+    await expect.poll(() => page.evaluate(() => window.innerWidth)).toBe(size.width);
+    expect(await page.evaluate(() => {
+      const main = document.querySelector('main');
+      return main === null ? 0 : main.scrollWidth - main.clientWidth;
+    })).toBe(0);
+    await takeScreenshots(page, `${name}-${size.name}`);
+  }
+}

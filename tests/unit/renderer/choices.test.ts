@@ -127,12 +127,13 @@ describe('the recipe', () => {
 
   it('leaves out empty prompts and keeps sequences within the context', () => {
     const recipe = buildRecipe({
-      model: '/m', contextLength: 128, ratio: 0.2, mode: 'quality', effort: 'quick', rank: 4, learningRate: 1e-3, batch: 2, length: 256, seed: 7, out: '/o',
+      model: '/m', contextLength: 128, size: { kind: 'bytes', bytes: 500_000 }, locks: ['2:mlp'], compensation: 'refit', precision: 'exact', mode: 'quality', effort: 'quick', rank: 4, learningRate: 1e-3, batch: 2, length: 256, seed: 7, out: '/o',
       exports: [{ format: 'gguf', dtype: 'F16' }], prompts: 'Hello\n\n  there ',
       sources: [{ path: '/t', name: 't', weight: 2, stage: 'instruction', isIds: true, tokens: 5000 }],
     });
     expect(recipe).toMatchObject({
-      prompts: ['Hello', 'there'], training: { batch: 2, length: 128, rank: 4, alpha: 8 }, sources: [{ kind: 'ids', weight: 2 }], mode: 'quality',
+      prompts: ['Hello', 'there'], training: { batch: 2, length: 128, rank: 4, alpha: 8, precision: 'exact' },
+      size: { kind: 'bytes', bytes: 500_000 }, locks: ['2:mlp'], method: { compensation: 'refit' }, sources: [{ kind: 'ids', weight: 2 }], mode: 'quality',
     });
   });
 
