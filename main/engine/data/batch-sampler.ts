@@ -2,6 +2,7 @@
  * Draws training batches from several sources by weight. The shares drawn follow the weights to within one block at any
  * time, and a source shows all its blocks before any comes again, so that short runs see what was asked for.
  */
+import * as v from 'valibot';
 import { TextError } from '../support/errors';
 import { Random } from '../support/random';
 import type { Block } from './packing';
@@ -22,13 +23,14 @@ export interface Batch {
   readonly sources: readonly string[];
 }
 
-/** Where a sampler stands, as plain JSON. */
-export interface SamplerState {
-  readonly weights: readonly number[];
-  readonly credits: readonly number[];
+export const samplerStateSchema = v.object({
+  weights: v.array(v.number()),
+  credits: v.array(v.number()),
   /** Per source: which pass over its blocks, and how many of them were drawn. */
-  readonly passes: readonly { readonly pass: number; readonly drawn: number }[];
-}
+  passes: v.array(v.object({ pass: v.number(), drawn: v.number() })),
+});
+/** Where a sampler stands, as plain JSON. */
+export type SamplerState = v.InferOutput<typeof samplerStateSchema>;
 
 interface Pass {
   pass: number;

@@ -170,7 +170,7 @@ function temporaryName(path: string): string {
 }
 
 /** Makes a rename last through a power cut; not every system lets folders be opened, and then it does so itself. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => null);
   if (handle === null) return;
   await handle.sync().catch(() => undefined);

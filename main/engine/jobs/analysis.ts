@@ -1,16 +1,18 @@
 /** Knowledge distribution analysis (LoRAShear, Algorithm 3) of a model on packed texts: what the analyse stage of a run and `shear analyze` do alike. */
+import * as v from 'valibot';
 import type { Recipe } from '../../../preload/contract/recipe';
 import { createAdapter } from '../execution/adapter';
 import type { Executor } from '../execution/executor';
 import { LINEAR_ROLES } from '../model/config';
-import { estimateDeviations, scoreGates } from '../pruning/gate-scores';
+import { estimateDeviations, flattenGates, openGates, scoreGates } from '../pruning/gate-scores';
 import { analyseKnowledge, deviationsOfUnits, keptAtRatio, KnowledgeProbe, mostSensitive, type GroupDeviation, type KnowledgeSource } from '../pruning/knowledge';
 import { scoreUnits } from '../pruning/saliency';
 import { findUnitGroups, type UnitGroup } from '../pruning/units';
+import { NO_PHASES, restoreArrays, savedData, type Phases } from '../support/checkpoint';
 import type { OnProgress } from '../support/progress';
 import { Random } from '../support/random';
 import { blockLength, createSampler, drawRows, type ReadyModel } from './steps/shared';
-import type { Analysis, BlockSource } from './steps/stage-files';
+import { analysisSchema, type Analysis, type BlockSource } from './steps/stage-files';
 import { MAX_ANALYSIS_TOKENS } from './training-way';
 
 /** Sequences over which gate gradients are averaged: the order of channels settles at about this many. */
@@ -22,10 +24,15 @@ export interface AnalysisOptions {
   /** Whether key/value groups will be removed: then each is tried alone, if they are few enough. */
   readonly losesAttention: boolean;
   readonly signal: AbortSignal;
+  /** Goes on from what is kept there. */
+  readonly phases?: Phases;
   readonly onProgress: OnProgress;
   /** Told each deviation as it is found. */
   readonly onGroup?: (group: UnitGroup, found: GroupDeviation) => void;
 }
+
+/** What was measured so far: as in `Analysis`. */
+const foundSchema = v.object({ groups: analysisSchema.entries.deviations, units: analysisSchema.entries.unitDeviations });
 
 /** Scores every unit by gate gradients, then prunes each group alone and measures what each source loses. */
 export async function analyseModel(
@@ -33,7 +40,7 @@ export async function analyseModel(
   { model, way }: ReadyModel,
   sources: readonly BlockSource[],
   recipe: Recipe,
-  { losesAttention, signal, onProgress, onGroup }: AnalysisOptions,
+  { losesAttention, signal, phases = NO_PHASES, onProgress, onGroup }: AnalysisOptions,
 ): Promise<Analysis> {
   const groups = findUnitGroups(model.config);
   const random = Random.fromSeed(recipe.seed);
@@ -48,13 +55,20 @@ export async function analyseModel(
   const unitGroups = losesAttention ? groupsToMeasure(groups) : new Set<UnitGroup>();
   const unitCount = [...unitGroups].reduce((sum, group) => sum + group.size, 0);
   const total = scoringCost + 0.5 * (groups.length + unitCount) * windowCount;
-  const gates = await scoreGates(executor, model, adapter, sequences, {
-    signal,
-    recompute: way.recompute,
-    onProgress: ({ done }) => {
-      onProgress({ done: 6 * done, total });
-    },
-  });
+  const { saved, offer } = phases.phase('measure');
+  const gates = saved === null
+    ? await scoreGates(executor, model, adapter, sequences, {
+        signal,
+        checkpoint: phases.phase('score'),
+        recompute: way.recompute,
+        onProgress: ({ done }) => {
+          onProgress({ done: 6 * done, total });
+        },
+      })
+    : openGates(model);
+  if (saved !== null) restoreArrays(saved, 'gates', flattenGates(gates));
+  const found: v.InferOutput<typeof foundSchema> = saved === null ? { groups: [], units: [] } : savedData(saved, foundSchema);
+  const keep = (): Promise<void> => offer(() => ({ data: found, arrays: { gates: flattenGates(gates) } }));
 
   const scores = await scoreUnits(groups, { model, adapter, gates }, recipe.method.criteria);
   const probe = new KnowledgeProbe(executor, model, windows, way.microBatch);
@@ -63,27 +77,31 @@ export async function analyseModel(
   const deviations = await analyseKnowledge(probe, groups, scores, {
     ratio,
     signal,
-    onGroup: (found) => {
-      const group = groups[found.group];
-      if (group !== undefined) onGroup?.(group, found);
+    found: [...found.groups],
+    onGroup: (deviation) => {
+      const group = groups[deviation.group];
+      if (group !== undefined) onGroup?.(group, deviation);
+      found.groups.push({ group: deviation.group, deviations: [...deviation.deviations] });
+      return keep();
     },
     onProgress: ({ done }) => {
       onProgress({ done: scoringCost + 0.5 * done * windowCount, total });
     },
   });
-  const unitDeviations: (number[] | null)[] = [];
   let measured = groups.length;
-  for (const group of groups) {
+  for (const [index, group] of groups.entries()) {
     const isMeasured = unitGroups.has(group);
-    unitDeviations.push(isMeasured ? await deviationsOfUnits(probe, group, signal) : null);
     if (isMeasured) measured += group.size;
+    if (index < found.units.length) continue;
+    found.units.push(isMeasured ? await deviationsOfUnits(probe, group, signal) : null);
     onProgress({ done: scoringCost + 0.5 * measured * windowCount, total });
+    await keep();
   }
   return {
     gates: gates.map(({ attention, mlp }) => ({ attention: Array.from(attention), mlp: Array.from(mlp) })),
-    deviations: deviations.map(({ group, deviations: found }) => ({ group, deviations: [...found] })),
+    deviations: deviations.map(({ group, deviations: own }) => ({ group, deviations: [...own] })),
     estimates: estimateDeviations(groups, gates, groups.map((_, index) => keptAtRatio(scores[index] ?? [], ratio))),
-    unitDeviations,
+    unitDeviations: found.units,
     locked: mostSensitive(deviations, recipe.method.unprunableShare),
   };
 }

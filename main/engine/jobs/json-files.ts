@@ -1,8 +1,10 @@
 /** Small files that must never be seen half-written: JSON and text, replaced in one step and checked when read. */
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { requireNesting } from '../formats/json';
+import { syncFolder } from '../formats/whole-file';
 import { FormatError, toAppError } from '../support/errors';
 
 /** Writes a file under a temporary name, flushes it to the disk, then renames it: readers see the old or the new file, never half of one. */
@@ -17,6 +19,7 @@ async function writeFileAtomically(path: string, data: string | Uint8Array): Pro
       await file.close();
     }
     await rename(temporary, path);
+    await syncFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true });
     throw toAppError(error, path);

@@ -13,6 +13,7 @@ import {
   errorDataSchema, runEventSchema, runResultSchema, runStateSchema, stageSchema,
   type RunEvent, type RunResult, type RunState, type RunSummary,
 } from '../../../preload/contract/run';
+import { syncFolder } from '../formats/whole-file';
 import { FormatError, InternalError, NotFoundError, UsageError, toAppError } from '../support/errors';
 import { readJsonFile, writeJsonFile } from './json-files';
 import { isLocked, takeLock } from './run-lock';
@@ -38,6 +39,8 @@ const EVENTS = 'events.jsonl';
 const RESULT = 'result.json';
 const LOCK = 'lock.json';
 const TRASH = '.trash-';
+/** Names under which files are written until they are whole. */
+const UNFINISHED = /^\..*\.partial$|\.tmp$/;
 const RUN_ID = /^[0-9A-Za-z-]{1,64}$/;
 
 /**
@@ -82,6 +85,7 @@ export class RunFolder {
       await writeJsonFile(join(temporary, STATUS), status);
       await writeFile(join(temporary, EVENTS), '');
       await rename(temporary, join(runsFolder, runId));
+      await syncFolder(runsFolder);
     } catch (error) {
       await rm(temporary, { recursive: true, force: true });
       throw toAppError(error);
@@ -176,8 +180,11 @@ export class RunFolder {
     appendFileSync(this.path(EVENTS), `${JSON.stringify(event)}\n`);
   }
 
-  /** Ends a line that a crash cut off, so that the next event starts on its own. */
-  async mendEvents(): Promise<void> {
+  /** Clears up after a crash: half-written files go, and a line that was cut off is ended, so that the next event starts on its own. */
+  async mend(): Promise<void> {
+    for (const name of await readdir(this.folder)) {
+      if (UNFINISHED.test(name)) await rm(this.path(name), { recursive: true, force: true });
+    }
     if (!this.has(EVENTS)) return;
     const text = await readFile(this.path(EVENTS), 'utf8');
     if (text !== '' && !text.endsWith('\n')) appendFileSync(this.path(EVENTS), '\n');
@@ -292,7 +299,5 @@ export async function listRuns(runsFolder: string): Promise<RunSummary[]> {
   return summaries;
 }
 
-/** States from which a run can go on. */
-export function canContinue(state: RunState): boolean {
-  return state === 'interrupted' || state === 'failed' || state === 'cancelled';
-}
+/** Whether a run in this state can go on. */
+export const canContinue = (state: RunState): boolean => state === 'interrupted' || state === 'failed' || state === 'cancelled';

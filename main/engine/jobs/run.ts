@@ -5,6 +5,8 @@
 import { STAGES, type RunEvent, type RunEventBody, type RunResult } from '../../../preload/contract/run';
 import { CancelledError, toAppError, type AppError } from '../support/errors';
 import { throwIfCancelled, type Progress } from '../support/progress';
+import { checkpointIntervalMs, removeCheckpoint, StageCheckpoint } from './checkpoint';
+import { decisionsOf } from './decisions';
 import { ProgressMeter, type StageEstimate } from './progress-meter';
 import type { RunFolder, RunStatus } from './run-folder';
 import type { Step } from './step';
@@ -13,6 +15,8 @@ export interface ExecuteOptions {
   readonly threads: number;
   /** See `RunContext.memoryLimitBytes`. */
   readonly memoryLimitBytes?: number | undefined;
+  /** Milliseconds of work that a killed run loses at most; what the environment says unless given. */
+  readonly checkpointMs?: number | undefined;
   /** Aborting with the reason `PAUSE` leaves the run interrupted, to be continued; with any other reason, cancelled. */
   readonly signal: AbortSignal;
   readonly emit: (event: RunEvent) => void;
@@ -67,7 +71,7 @@ class Execution {
 
   async run(): Promise<RunResult> {
     const recipe = await this.folder.readRecipe();
-    await this.folder.mendEvents();
+    await this.folder.mend();
     const before = await this.folder.readStatus();
     this.activeBefore = before.activeSeconds;
     this.status = { ...before, state: 'running', error: null };
@@ -78,7 +82,10 @@ class Execution {
     const heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS);
     try {
       for (const [index, step] of this.steps.entries()) {
-        if (this.status.finished.includes(step.stage)) continue;
+        if (this.status.finished.includes(step.stage)) {
+          await this.forget(step);
+          continue;
+        }
         throwIfCancelled(this.options.signal);
         await this.runStep(step, index, recipe);
       }
@@ -93,13 +100,15 @@ class Execution {
   }
 
   private async runStep(step: Step, index: number, recipe: Awaited<ReturnType<RunFolder['readRecipe']>>): Promise<void> {
-    const { signal, threads, memoryLimitBytes } = this.options;
+    const { signal, threads, memoryLimitBytes, checkpointMs } = this.options;
     this.step = step;
     this.progress = { done: 0, total: 1 };
     this.meter.start(step.stage, seconds());
     this.emit({ type: 'stage', stage: step.stage, index, count: this.steps.length });
     this.tellProgress();
-    const context = { recipe, folder: this.folder, signal, threads, memoryLimitBytes, emit: (body: RunEventBody) => this.emit(body) };
+    const checkpoint = await StageCheckpoint.open(this.folder, step.stage, { intervalMs: checkpointMs ?? checkpointIntervalMs(process.env) });
+    if (checkpoint.wasDamaged) this.emit({ type: 'note', text: 'What was kept of this stage could not be read, so it begins anew.' });
+    const context = { checkpoint, once: decisionsOf(this.folder, step.stage), recipe, folder: this.folder, signal, threads, memoryLimitBytes, emit: (body: RunEventBody) => this.emit(body) };
     await step.run(context, (progress) => {
       this.progress = progress;
       this.meter.update(progress);
@@ -113,6 +122,13 @@ class Execution {
     const finished = STAGES.filter((stage) => stage === step.stage || this.status.finished.includes(stage));
     this.status = { ...this.status, finished, ...this.measured() };
     await this.folder.writeStatus(this.status);
+    await this.forget(step);
+  }
+
+  /** Removes what a step that is noted as finished kept for being continued. */
+  private async forget(step: Step): Promise<void> {
+    await removeCheckpoint(this.folder, step.stage);
+    await step.cleanUp?.(this.folder);
   }
 
   private async fail(error: AppError): Promise<AppError> {

@@ -1,4 +1,5 @@
 /** How work is done on the memory at hand: the quickest way that fits, from saving everything to one sequence at a time with layers read from their file. */
+import * as v from 'valibot';
 import type { Recipe } from '../../../preload/contract/recipe';
 import { countLinearParameters, type ModelConfig } from '../model/config';
 import { InternalError } from '../support/errors';
@@ -7,16 +8,17 @@ import { estimateForward, estimateTraining, totalBytes, type TrainingMemory, typ
 /** Tokens of all sources together on which knowledge analysis tries each node group, at most. */
 export const MAX_ANALYSIS_TOKENS = 4096;
 
-export interface TrainingWay {
+export const trainingWaySchema = v.object({
   /** Blocks are computed again in the backward pass instead of their inner values being saved. */
-  readonly recompute: boolean;
+  recompute: v.boolean(),
   /** Sequences computed at once; a batch is added up from several. */
-  readonly microBatch: number;
+  microBatch: v.number(),
   /** Layers are read from their file each time instead of being kept in memory. */
-  readonly streamed: boolean;
+  streamed: v.boolean(),
   /** Estimated peak of the whole work done this way. */
-  readonly peakBytes: number;
-}
+  peakBytes: v.number(),
+});
+export type TrainingWay = Readonly<v.InferOutput<typeof trainingWaySchema>>;
 
 /** The quickest way of a whole run whose estimated peak is within `availableBytes`, or the most frugal one if none is. */
 export function chooseTrainingWay(config: ModelConfig, recipe: Recipe, availableBytes: number): TrainingWay {

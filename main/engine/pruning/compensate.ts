@@ -8,6 +8,7 @@ import { solveRidge } from '../algebra/ridge';
 import type { BatchShape, Executor } from '../execution/executor';
 import { layerTensor, readLayer, type ExecutableModel } from '../execution/loaded-model';
 import type { ModelConfig } from '../model/config';
+import { NO_CHECKPOINT, type Checkpoint, type Numbers } from '../support/checkpoint';
 import { InternalError } from '../support/errors';
 import { breathe, type OnProgress } from '../support/progress';
 
@@ -20,6 +21,8 @@ export interface CompensateOptions {
   readonly ridge: number;
   readonly threads: number;
   readonly signal?: AbortSignal;
+  /** Goes on from there, with `small` as it was at the beginning, and keeps states there. */
+  readonly checkpoint?: Checkpoint;
   readonly onProgress?: OnProgress;
 }
 
@@ -52,14 +55,32 @@ export async function compensate(executor: Executor, full: ExecutableModel, smal
       batches.push({ shape, full: executor.embed(full, ids, shape), small: executor.embed(small, ids, shape) });
     }
     const depth = small.config.layers.length;
+    const { saved, offer } = options.checkpoint ?? NO_CHECKPOINT;
+    const known = saved?.arrays['refitted'] ?? [];
     for (let layer = 0; layer < depth; layer++) {
       await breathe(signal);
-      await new LayerRefit(executor, gemm, full, small, layer, options).run(batches);
+      const before = known.slice(layer * REFITTED.length, (layer + 1) * REFITTED.length);
+      await new LayerRefit(executor, gemm, full, small, layer, options).run(batches, before);
       onProgress?.({ done: layer + 1, total: depth });
+      if (before.length === 0) await offer(async () => ({ data: null, arrays: { refitted: await readRefitted(small, layer + 1) } }));
     }
   } finally {
     await gemm.dispose();
   }
+}
+
+/** What is refitted of a layer, in this order. */
+const REFITTED = ['o', 'down'] as const;
+type Refitted = (typeof REFITTED)[number];
+
+/** Copies of what was refitted of the first layers. */
+async function readRefitted(small: ExecutableModel, layers: number): Promise<Float32Array[]> {
+  const copies: Float32Array[] = [];
+  for (let index = 0; index < layers; index++) {
+    const layer = await readLayer(small, index);
+    for (const role of REFITTED) copies.push(layerTensor(layer, role).data.slice());
+  }
+  return copies;
 }
 
 /** Bytes that are kept for each token while a layer is refitted: its streams, what enters o and down, and the sum between. */
@@ -88,34 +109,36 @@ class LayerRefit {
     private readonly options: CompensateOptions,
   ) {}
 
-  async run(batches: readonly Batch[]): Promise<void> {
+  /** `known` are the layer's o and down if they have been refitted already: then only the streams are moved on. */
+  async run(batches: readonly Batch[], known: readonly Numbers[]): Promise<void> {
     const { small, full } = this;
+    const [knownO, knownDown] = known;
     const attentions: Float32Array[] = [];
     const fed: (Float32Array | null)[] = [];
-    const o = await this.statistics('o');
+    const o = knownO === undefined ? await this.statistics('o') : null;
     for (const batch of batches) {
       const attention = await this.attention(small, batch, batch.small);
       const target = await this.mlp(full, batch, batch.full, await this.attention(full, batch, batch.full));
-      await this.add('o', o, attention, target.attended ?? target.middle, target.attended === null ? batch.small : null);
+      if (o !== null) await this.add('o', o, attention, target.attended ?? target.middle, target.attended === null ? batch.small : null);
       const after = await this.output(full, batch, batch.full, target);
       batch.full = after.output;
       fed.push(after.fed);
       attentions.push(attention);
       await breathe(this.options.signal);
     }
-    await this.refit('o', o);
-    const down = await this.statistics('down');
+    await this.refit('o', o ?? knownO);
+    const down = knownDown === undefined ? await this.statistics('down') : null;
     const middles: Middle[] = [];
     for (const [index, batch] of batches.entries()) {
       const attention = attentions[index];
       if (attention === undefined) continue;
       const middle = await this.mlp(small, batch, batch.small, attention);
       const wanted = fed[index] ?? null;
-      await this.add('down', down, middle.channels, wanted ?? batch.full, wanted === null ? middle.middle : null);
+      if (down !== null) await this.add('down', down, middle.channels, wanted ?? batch.full, wanted === null ? middle.middle : null);
       middles.push(middle);
       await breathe(this.options.signal);
     }
-    await this.refit('down', down);
+    await this.refit('down', down ?? knownDown);
     for (const [index, batch] of batches.entries()) {
       const middle = middles[index];
       if (middle !== undefined) batch.small = (await this.output(small, batch, batch.small, middle)).output;
@@ -136,14 +159,14 @@ class LayerRefit {
     return { output: given(output), fed };
   }
 
-  private async statistics(role: 'o' | 'down'): Promise<GramAccumulator> {
+  private async statistics(role: Refitted): Promise<GramAccumulator> {
     const [outputs = 0, inputs = 0] = layerTensor(await readLayer(this.small, this.layer), role).shape;
     return new GramAccumulator(this.gemm, { inputs, outputs });
   }
 
   /** Adds rows of what enters a linear with what it should add to the stream: `after` - `before` where there is one, less its bias. */
   private async add(
-    role: 'o' | 'down',
+    role: Refitted,
     statistics: GramAccumulator,
     inputs: Float32Array,
     after: Float32Array,
@@ -160,15 +183,21 @@ class LayerRefit {
     await statistics.add({ inputs, outputs, weights }, this.options.signal);
   }
 
-  private async refit(role: 'o' | 'down', accumulator: GramAccumulator): Promise<void> {
+  /** Changes a linear to what statistics say, or to what is known. */
+  private async refit(role: Refitted, from: GramAccumulator | Numbers | undefined): Promise<void> {
+    const data = from instanceof GramAccumulator ? await this.solve(role, from) : from;
+    if (data === undefined) throw new InternalError(`There is nothing to refit ${role} from.`);
+    await this.executor.changeLayer(this.small, this.layer, (layer) => {
+      layerTensor(layer, role).data.set(data);
+    });
+  }
+
+  private async solve(role: Refitted, accumulator: GramAccumulator): Promise<Float32Array> {
     const { ridge, signal } = this.options;
     const { gram, cross } = await accumulator.finish(signal);
     if (cross === null) throw new InternalError(`Nothing was gathered to refit ${role}.`);
     const prior = layerTensor(await readLayer(this.small, this.layer), role);
-    const refitted = await solveRidge(this.gemm, gram, cross, { ridge, prior, overwriteGram: true, ...(signal && { signal }) });
-    await this.executor.changeLayer(this.small, this.layer, (layer) => {
-      layerTensor(layer, role).data.set(refitted.data);
-    });
+    return (await solveRidge(this.gemm, gram, cross, { ridge, prior, overwriteGram: true, ...(signal && { signal }) })).data;
   }
 }
 

@@ -2,10 +2,12 @@
  * First-order Taylor scores of units: the mean over sequences of |dL/dg|, g a gate that multiplies the unit's
  * activation, which is what removing the unit changes the loss by to first order (Molchanov et al., arXiv 1906.10771).
  */
+import * as v from 'valibot';
 import type { LoraAdapter } from '../execution/adapter';
 import type { Executor, LayerGates } from '../execution/executor';
 import type { ExecutableModel } from '../execution/loaded-model';
 import { LoraGradients } from '../training/lora-gradients';
+import { NO_CHECKPOINT, restoreArrays, savedData, type Checkpoint } from '../support/checkpoint';
 import type { OnProgress } from '../support/progress';
 import type { UnitGroup } from './units';
 
@@ -23,7 +25,7 @@ export async function scoreGates(
   model: ExecutableModel,
   adapter: LoraAdapter,
   sequences: readonly ArrayLike<number>[],
-  options: { readonly recompute?: boolean; readonly signal?: AbortSignal; readonly onProgress?: OnProgress } = {},
+  options: { readonly recompute?: boolean; readonly signal?: AbortSignal; readonly checkpoint?: Checkpoint; readonly onProgress?: OnProgress } = {},
 ): Promise<LayerGates[]> {
   const gates = openGates(model);
   const means = gates.map(({ attention, mlp }) => ({
@@ -31,12 +33,26 @@ export async function scoreGates(
     mlp: new Float32Array(mlp.length),
   }));
   const gradients = new LoraGradients(executor, model, adapter, { recompute: options.recompute === true });
+  const { saved, offer } = options.checkpoint ?? NO_CHECKPOINT;
+  const arrays = { means: flattenGates(means) };
+  let scored = 0;
+  if (saved !== null) {
+    ({ scored } = savedData(saved, v.object({ scored: v.number() })));
+    restoreArrays(saved, 'means', arrays.means);
+  }
   for (const [index, sequence] of sequences.entries()) {
+    if (index < scored) continue;
     const result = await gradients.compute([sequence], { gates, ...(options.signal === undefined ? {} : { signal: options.signal }) });
     blendGates(means, result.gates, (mean, gradient) => mean + Math.abs(gradient) / sequences.length);
     options.onProgress?.({ done: index + 1, total: sequences.length });
+    await offer(() => ({ data: { scored: index + 1 }, arrays }));
   }
   return means;
+}
+
+/** The arrays of gates in one fixed order. */
+export function flattenGates(gates: readonly LayerGates[]): Float32Array[] {
+  return gates.flatMap(({ attention, mlp }) => [attention, mlp]);
 }
 
 /**

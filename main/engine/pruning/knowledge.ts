@@ -112,7 +112,7 @@ export function keptAtRatio(scores: ArrayLike<number>, ratio: number): number[] 
   return order.slice(remove).sort((a, b) => a - b);
 }
 
-/** Analyses every group; `onGroup` is told each deviation as it is found. */
+/** Analyses every group; `onGroup` is told each deviation as it is found, and waited for. */
 export async function analyseKnowledge(
   probe: KnowledgeProbe,
   groups: readonly UnitGroup[],
@@ -121,16 +121,19 @@ export async function analyseKnowledge(
     readonly ratio: number;
     readonly signal?: AbortSignal;
     readonly onProgress?: OnProgress;
-    readonly onGroup?: (found: GroupDeviation) => void;
+    /** What is known already, of the first groups: it is not measured again. */
+    readonly found?: readonly GroupDeviation[];
+    readonly onGroup?: (found: GroupDeviation) => Promise<void>;
   },
 ): Promise<GroupDeviation[]> {
-  const found: GroupDeviation[] = [];
+  const found = [...(options.found ?? [])];
   for (const [index, group] of groups.entries()) {
+    if (index < found.length) continue;
     const kept = keptAtRatio(scores[index] ?? [], options.ratio);
     const deviation = { group: index, deviations: await probe.deviationWithout(group, kept, options.signal) };
     found.push(deviation);
-    options.onGroup?.(deviation);
     options.onProgress?.({ done: index + 1, total: groups.length });
+    await options.onGroup?.(deviation);
   }
   return found;
 }

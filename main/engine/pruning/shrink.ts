@@ -50,8 +50,8 @@ export function shrinkUnit(layer: LoadedLayer, adapter: LoraAdapter, { group, un
   for (const factor of factorRows(adapter, group, unit)) factor.fill(0);
 }
 
-/** The unit's result rows of every weight, biases included, as views. */
-function unitRows(layer: LoadedLayer, group: UnitGroup, unit: number): Float32Array[] {
+/** The unit's result rows of every weight, biases included, as views: all of the weights that shrinking changes. */
+export function unitRows(layer: LoadedLayer, group: UnitGroup, unit: number): Float32Array[] {
   return group.weights.flatMap((slice) => {
     if (slice.side !== 'output') return [];
     const { shape, data } = layerTensor(layer, slice.role);

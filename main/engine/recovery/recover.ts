@@ -2,6 +2,7 @@
  * Dynamic knowledge recovery (LoRAShear, Algorithm 5): stages of sources (pre-training text, then instructions), each
  * in rounds of LoRA training on a mix that follows the measured degradation of each source, until it stops improving.
  */
+import * as v from 'valibot';
 import type { RecoverySettings } from '../../../preload/contract/recipe';
 import type { LoraAdapter } from '../execution/adapter';
 import type { Executor } from '../execution/executor';
@@ -9,6 +10,7 @@ import type { ExecutableModel } from '../execution/loaded-model';
 import { measureWindows } from '../evaluation/perplexity';
 import { flattenFactors } from '../training/lora-gradients';
 import { LoraTrainer, scheduleShare, type TrainerOptions } from '../training/trainer';
+import { NO_CHECKPOINT, restoreArrays, savedData, type Checkpoint, type SavedState } from '../support/checkpoint';
 import { mixShares } from './mix';
 
 /** One kind of knowledge: what is trained on, and what its degradation is measured on. */
@@ -31,6 +33,8 @@ export interface RecoveryOptions {
   /** Draws a batch from sources with these shares, in the order of the sources. */
   readonly nextBatch: (shares: readonly number[]) => readonly ArrayLike<number>[];
   readonly signal: AbortSignal;
+  /** Goes on from there and keeps states there. */
+  readonly checkpoint?: Checkpoint;
   readonly onStep: (step: { readonly done: number; readonly total: number; readonly loss: number }) => void;
   readonly onRound: (round: { readonly round: number; readonly step: number; readonly shares: readonly number[]; readonly losses: readonly number[] }) => void;
 }
@@ -63,26 +67,40 @@ export async function recover(
     return losses;
   };
 
-  let done = 0;
-  let stopped: string | null = null;
+  const { saved, offer } = options.checkpoint ?? NO_CHECKPOINT;
+  const course: Course = { round: 0, step: 0, done: 0, stopped: null, shares: [] };
+  if (saved !== null) {
+    const { trainer: data, mean, ...before } = savedData(saved, stateSchema);
+    Object.assign(course, before);
+    trainer.restoreState({ data, arrays: saved.arrays });
+    best.restoreState(mean, saved);
+  }
+  const take = (): SavedState => {
+    const { data, arrays } = trainer.saveState();
+    return { data: { ...course, mean: best.mean, trainer: data } satisfies v.InferOutput<typeof stateSchema>, arrays: { ...arrays, best: best.kept } };
+  };
   for (const [round, { stage, steps }] of rounds.entries()) {
-    if (stage === stopped) continue;
-    const losses = await measure();
-    if (best.offer(losses) > PATIENCE) {
-      stopped = stage;
-      best.restore();
-      trainer.resetOptimiser();
-      continue;
+    if (round < course.round || stage === course.stopped) continue;
+    if (round > course.round || course.step === 0) {
+      const losses = await measure();
+      if (best.offer(losses) > PATIENCE) {
+        course.stopped = stage;
+        best.restore();
+        trainer.resetOptimiser();
+        continue;
+      }
+      const degradations = losses.map((loss, index) => loss - (sources[index]?.fullLoss ?? loss));
+      const weights = sources.map((source) => (source.stage === stage ? source.weight : 0));
+      Object.assign(course, { round, step: 0, shares: mixShares(degradations, weights, settings) } satisfies Partial<Course>);
+      options.onRound({ round, step: course.done, shares: course.shares, losses });
     }
-    const degradations = losses.map((loss, index) => loss - (sources[index]?.fullLoss ?? loss));
-    const weights = sources.map((source) => (source.stage === stage ? source.weight : 0));
-    const shares = mixShares(degradations, weights, settings);
-    options.onRound({ round, step: done, shares, losses });
-    for (let step = 0; step < steps; step++) {
-      const share = scheduleShare(done, options.steps, Math.max(1, Math.round(options.steps * WARMUP_SHARE)));
-      const { loss } = await trainer.step(options.nextBatch(shares), options.learningRate * share, { signal });
-      done++;
-      options.onStep({ done, total: options.steps, loss });
+    while (course.step < steps) {
+      const share = scheduleShare(course.done, options.steps, Math.max(1, Math.round(options.steps * WARMUP_SHARE)));
+      const { loss } = await trainer.step(options.nextBatch(course.shares), options.learningRate * share, { signal });
+      course.done++;
+      course.step++;
+      options.onStep({ done: course.done, total: options.steps, loss });
+      await offer(take);
     }
   }
   if (rounds.length === 0) return;
@@ -92,9 +110,10 @@ export async function recover(
 
 /** The adapter's factors as they were when the sources' mean loss was lowest. */
 class BestState {
-  private mean = Number.POSITIVE_INFINITY;
-  private readonly factors: Float32Array[];
-  private readonly kept: Float32Array[];
+  /** Null before anything was measured. */
+  mean: number | null = null;
+  readonly kept: readonly Float32Array[];
+  private readonly factors: readonly Float32Array[];
 
   constructor(adapter: LoraAdapter) {
     this.factors = flattenFactors(adapter);
@@ -104,12 +123,17 @@ class BestState {
   /** Keeps the present state if it is the best so far; returns by how much its mean loss is above the best. */
   offer(losses: readonly number[]): number {
     const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
-    const above = mean - this.mean;
-    if (mean < this.mean) {
+    const above = mean - (this.mean ?? Number.POSITIVE_INFINITY);
+    if (this.mean === null || mean < this.mean) {
       this.mean = mean;
       this.factors.forEach((values, index) => this.kept[index]?.set(values));
     }
     return above;
+  }
+
+  restoreState(mean: number | null, saved: SavedState): void {
+    this.mean = mean;
+    restoreArrays(saved, 'best', this.kept);
   }
 
   restore(): void {
@@ -118,6 +142,23 @@ class BestState {
     });
   }
 }
+
+const stateSchema = v.object({
+  round: v.number(),
+  /** Steps of the round so far. */
+  step: v.number(),
+  /** Steps of all rounds so far. */
+  done: v.number(),
+  /** The stage that ended before its last round, if one did. */
+  stopped: v.nullable(v.string()),
+  /** The mix of the round. */
+  shares: v.array(v.number()),
+  /** The best mean loss measured. */
+  mean: v.nullable(v.number()),
+  trainer: v.unknown(),
+});
+/** Where recovery stands. */
+type Course = Omit<v.InferOutput<typeof stateSchema>, 'mean' | 'trainer'>;
 
 interface Round {
   readonly stage: RecoverySource['stage'];

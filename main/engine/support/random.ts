@@ -23,6 +23,16 @@ export class Random {
     return new Random(state);
   }
 
+  /** The four words that decide everything to come. */
+  saveState(): number[] {
+    return [...this.state];
+  }
+
+  /** Goes on from a saved state. */
+  restoreState(words: readonly number[]): void {
+    this.state.set(words);
+  }
+
   /** A whole number in [0, 2^32). */
   nextUint32(): number {
     const s = this.state;

@@ -1,4 +1,4 @@
-/** AdamW (Loshchilov and Hutter, arXiv 1711.05101) over a list of parameter arrays; its state can be saved. */
+/** AdamW (Loshchilov and Hutter, arXiv 1711.05101) over a list of parameter arrays; its state can be saved and taken up again. */
 
 export interface AdamOptions {
   readonly beta1: number;
@@ -13,7 +13,8 @@ export const defaultAdam: AdamOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-
 export class Adam {
   private readonly first: Float32Array[];
   private readonly second: Float32Array[];
-  private steps = 0;
+  /** Updates so far. */
+  steps = 0;
 
   constructor(
     private readonly parameters: readonly Float32Array[],
@@ -21,6 +22,11 @@ export class Adam {
   ) {
     this.first = parameters.map((values) => new Float32Array(values.length));
     this.second = parameters.map((values) => new Float32Array(values.length));
+  }
+
+  /** Both moments of every parameter, as they lie: the optimiser's state together with `steps`. */
+  get moments(): readonly Float32Array[] {
+    return [...this.first, ...this.second];
   }
 
   /** One update in place; `gradients` lie like the parameters. */

@@ -3,16 +3,28 @@
  * alone, each number is set to zero with a probability p, and the others are multiplied by 1 / (1 - p). Masks are
  * windows into one pool of random multipliers, which makes them nearly free.
  */
+import * as v from 'valibot';
 import { INPUT_OF, type LinearInput } from '../execution/block-graph';
 import { linearRoles, linearShape, type ModelConfig } from '../model/config';
 import { float32, type RuntimeTensor } from '../runtime/session';
+import type { Stateful } from '../support/checkpoint';
 import type { Random } from '../support/random';
 
 /** One layer's masks, [N, width] each. Valid until the next are drawn. */
 export type LayerDropout = ReadonlyMap<LinearInput, RuntimeTensor>;
 
-/** Gives the masks of one pass over `rows` tokens (padding included), for each layer. */
-export interface DropoutSource {
+export const dropoutStateSchema = v.object({
+  poolLength: v.number(),
+  passesLeft: v.number(),
+  /** The generator before the pool was filled, from which it can be filled again, and now. */
+  beforePool: v.array(v.number()),
+  now: v.array(v.number()),
+});
+/** Where a source of masks stands. */
+export type DropoutState = v.InferOutput<typeof dropoutStateSchema>;
+
+/** Gives the masks of one pass over `rows` tokens (padding included), for each layer. Those that always give the same have no state. */
+export interface DropoutSource extends Partial<Stateful<DropoutState>> {
   draw(config: ModelConfig, rows: number): readonly LayerDropout[];
 }
 
@@ -24,6 +36,7 @@ const MOST_STARTS = 2 ** 22;
 export class LoraDropout implements DropoutSource {
   private pool = new Float32Array(0);
   private passesLeft = 0;
+  private beforePool: number[] = [];
 
   /** `probability` in [0, 1) of a number to be dropped. Equal seeds and shapes give equal masks. */
   constructor(
@@ -39,6 +52,17 @@ export class LoraDropout implements DropoutSource {
     return shapes.map((layer) => new Map([...layer].map(([input, shape]) => [input, this.window(shape)])));
   }
 
+  saveState(): DropoutState {
+    return { poolLength: this.pool.length, passesLeft: this.passesLeft, beforePool: this.beforePool, now: this.random.saveState() };
+  }
+
+  restoreState({ poolLength, passesLeft, beforePool, now }: DropoutState): void {
+    this.random.restoreState(beforePool);
+    this.refill(poolLength);
+    this.passesLeft = passesLeft;
+    this.random.restoreState(now);
+  }
+
   private window(shape: readonly number[]): RuntimeTensor {
     const count = countOf(shape);
     const start = this.random.nextInteger(this.pool.length - count + 1);
@@ -47,6 +71,7 @@ export class LoraDropout implements DropoutSource {
 
   private refill(size: number): void {
     if (this.pool.length < size) this.pool = new Float32Array(size);
+    this.beforePool = this.random.saveState();
     const limit = this.probability * 2 ** 32;
     const kept = 1 / (1 - this.probability);
     for (let at = 0; at < this.pool.length; at++) this.pool[at] = this.random.nextUint32() < limit ? 0 : kept;

@@ -1,9 +1,12 @@
 /** The step loop's one step, shared by pruning and recovery: gradients, clipping, AdamW, and a learning-rate schedule. */
+import * as v from 'valibot';
 import type { LoraAdapter } from '../execution/adapter';
 import type { Executor, LayerGates } from '../execution/executor';
 import type { ExecutableModel } from '../execution/loaded-model';
+import { restoreArrays, savedData, type SavedState } from '../support/checkpoint';
 import { SessionError } from '../support/errors';
 import { Adam, clipGradients } from './adam';
+import { dropoutStateSchema } from './dropout';
 import { flattenFactors, flattenGradients, LoraGradients, type GradientOptions, type GradientWay } from './lora-gradients';
 
 /** Joint L2 norm above which gradients are scaled down, as is usual for LoRA. */
@@ -13,6 +16,8 @@ export interface TrainerOptions extends GradientWay {
   /** Sequences computed at once; a larger batch is added up from several. */
   readonly microBatch?: number;
 }
+
+const trainerSchema = v.object({ updates: v.number(), dropout: v.nullable(dropoutStateSchema) });
 
 export interface StepResult {
   /** Mean loss of the predicted tokens before the update, in nats. */
@@ -65,6 +70,23 @@ export class LoraTrainer {
     }
     this.update(sums, learningRate);
     return { loss: loss / predicted, gates: gateSums };
+  }
+
+  /** What the steps to come depend on: factors, the optimiser's moments, and where dropout's masks come from. */
+  saveState(): SavedState {
+    return {
+      data: { updates: this.adam.steps, dropout: this.options.dropout?.saveState?.() ?? null },
+      arrays: { factors: flattenFactors(this.adapter), moments: this.adam.moments },
+    };
+  }
+
+  /** Goes on from a saved state of a trainer of the same model and options. Throws FormatError if it does not fit. */
+  restoreState(state: SavedState): void {
+    const { updates, dropout } = savedData(state, trainerSchema);
+    restoreArrays(state, 'factors', flattenFactors(this.adapter));
+    restoreArrays(state, 'moments', this.adam.moments);
+    this.adam.steps = updates;
+    if (dropout !== null) this.options.dropout?.restoreState?.(dropout);
   }
 
   /** Forgets the optimiser's moments, as after a merge. */

@@ -11,6 +11,7 @@ import { RunFolder } from '../../../main/engine/jobs/run-folder';
 import { analyseStep } from '../../../main/engine/jobs/steps/analyse';
 import { prepareStep } from '../../../main/engine/jobs/steps/prepare';
 import { ANALYSIS_FILE, analysisSchema } from '../../../main/engine/jobs/steps/stage-files';
+import { NO_PHASES } from '../../../main/engine/support/checkpoint';
 
 let folder: string;
 beforeEach(async () => {
@@ -40,7 +41,8 @@ describe('an analysis', () => {
     const run = await RunFolder.create(folder, completeRecipe({
       model: exampleModel(), out: join(folder, 'out'), size: { kind: 'ratio', ratio: 0.1 }, mode: 'quality', budgetTokens: 0, sources: await twoTexts(),
     }));
-    const context = { ...common, recipe: await run.readRecipe(), folder: run, emit: () => undefined };
+    const context = {
+      checkpoint: NO_PHASES, once: (_name: string, _schema: unknown, decide: () => Promise<never>) => decide(), ...common, recipe: await run.readRecipe(), folder: run, emit: () => undefined };
     await prepareStep.run(context, () => undefined);
     await analyseStep.run(context, () => undefined);
     const stored = await run.readJson(ANALYSIS_FILE, analysisSchema);

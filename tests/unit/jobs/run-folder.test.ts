@@ -60,7 +60,7 @@ describe('a run folder', () => {
     const folder = await RunFolder.create(runs, recipe);
     folder.appendEvent({ runId: folder.runId, time: 1, type: 'note', text: 'first' });
     await appendFile(folder.path('events.jsonl'), '{"runId":"x","ti');
-    await folder.mendEvents();
+    await folder.mend();
     folder.appendEvent({ runId: folder.runId, time: 2, type: 'note', text: 'second' });
     expect((await folder.readEvents()).map((event) => (event.type === 'note' ? event.text : ''))).toEqual(['first', 'second']);
   });

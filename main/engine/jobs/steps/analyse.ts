@@ -17,6 +17,7 @@ export const analyseStep: Step = {
         const analysis = await analyseModel(executor, ready, sources, recipe, {
           losesAttention: kvGroupsRemoved > 0,
           signal,
+          phases: context.checkpoint,
           onProgress: report,
           onGroup: ({ layer, part }, { deviations }) => {
             sources.forEach(({ name }, index) => {

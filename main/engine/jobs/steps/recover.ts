@@ -1,9 +1,12 @@
 /** Recover: LoRA training of the smaller model on the dynamic mix (Algorithm 5), merged into its weights at the end. */
+import * as v from 'valibot';
 import { createAdapter } from '../../execution/adapter';
+import { samplerStateSchema } from '../../data/batch-sampler';
 import { asView } from '../../execution/loaded-model';
 import { mergedView } from '../../execution/merge';
 import { LINEAR_ROLES } from '../../model/config';
 import { recover } from '../../recovery/recover';
+import { keepingAlso } from '../../support/checkpoint';
 import { Random } from '../../support/random';
 import { int8Pays } from '../int8-probe';
 import { withExecutor } from '../use-model';
@@ -24,6 +27,7 @@ export const recoverStep: Step = {
         const { rank, alpha, batch } = recipe.training;
         const adapter = createAdapter(model.config, { rank, alpha, targets: LINEAR_ROLES, random: Random.fromSeed(recipe.seed + 2) });
         const sampler = createSampler(sources, recipe.seed + 3);
+        const checkpoint = keepingAlso(context.checkpoint.phase('train'), samplerStateSchema, sampler);
         await recover(
           executor,
           model,
@@ -40,9 +44,10 @@ export const recoverStep: Step = {
             steps,
             // Here, other than while pruning, the weights stay as they are, and their 8-bit copies true. Those copies take
             // memory themselves, so not where the weights are too many.
-            trainer: { ...way, ...dropoutFor(recipe, recipe.seed + 5), int8: !way.streamed && recipe.training.precision === 'fastest' && (await int8Pays()) },
+            trainer: { ...way, ...dropoutFor(recipe, recipe.seed + 5), int8: !way.streamed && recipe.training.precision === 'fastest' && (await context.once('8 bits', v.boolean(), int8Pays)) },
             learningRate: learningRateFor(recipe, model.config.hidden),
             signal,
+            checkpoint,
             nextBatch: (shares) => {
               sampler.setWeights(Object.fromEntries(sources.map(({ name }, index) => [name, shares[index] ?? 0])));
               return drawRows(sampler, batch);

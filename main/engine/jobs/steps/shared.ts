@@ -6,7 +6,7 @@ import type { Executor } from '../../execution/executor';
 import { loadModel, streamModel, type ExecutableModel } from '../../execution/loaded-model';
 import { measureWindows } from '../../evaluation/perplexity';
 import { openCheckpoint, type Checkpoint } from '../../model/checkpoint';
-import type { ModelConfig } from '../../model/config';
+import { countLinearParameters, type ModelConfig } from '../../model/config';
 import type { ModelView } from '../../model/view';
 import { Random } from '../../support/random';
 import type { OnProgress } from '../../support/progress';
@@ -14,12 +14,12 @@ import { LoraDropout } from '../../training/dropout';
 import type { TrainerOptions } from '../../training/trainer';
 import { reachableMemoryBytes } from '../machine';
 import type { RunContext } from '../step';
-import { chooseTrainingWay, type TrainingWay } from '../training-way';
+import { chooseTrainingWay, trainingWaySchema, type TrainingWay } from '../training-way';
 import { BLOCKS_FILE, blocksSchema, type BlockSource, type Measure } from './stage-files';
 import { openStageModel, removeStageModel, saveStageModel, type StageModel } from './stage-model';
 
 /** What opening a recipe's model takes. */
-export type ModelContext = Pick<RunContext, 'recipe' | 'signal' | 'memoryLimitBytes'>;
+export type ModelContext = Pick<RunContext, 'recipe' | 'signal' | 'memoryLimitBytes'> & Partial<Pick<RunContext, 'once' | 'emit'>>;
 
 /** Runs work with the recipe's model open. */
 export async function withCheckpoint<Result>(context: Pick<ModelContext, 'recipe'>, work: (checkpoint: Checkpoint) => Promise<Result>): Promise<Result> {
@@ -42,41 +42,58 @@ export function withFullModel<Result>(context: ModelContext, work: (ready: Ready
   return withCheckpoint(context, async (checkpoint) => work(await makeReady(context, checkpoint)));
 }
 
-/** As `withFullModel`, with weights that can be changed: in memory, or in a copy in the run's folder that is gone afterwards. */
-export function withWorkingModel<Result>(context: RunContext, work: (ready: ReadyModel) => Promise<Result>): Promise<Result> {
+/**
+ * Runs work with weights that can be changed, those of the recipe's model or of what a stage left (`from`): in memory, or in
+ * a copy in the run's folder that is gone afterwards.
+ */
+export function withWorkingModel<Result>(context: RunContext, from: StageModel | null, work: (ready: ReadyModel) => Promise<Result>): Promise<Result> {
   const { folder, signal } = context;
-  return withCheckpoint(context, async (checkpoint) => {
-    if (!wayFor(context, checkpoint.config).streamed) return work(await makeReady(context, checkpoint));
+  const prepared = async (view: ModelView): Promise<Result> => {
+    const way = await wayFor(context, view.config);
+    if (!way.streamed) return work(await makeReady(context, view, way));
     try {
-      await saveStageModel(folder, 'working', checkpoint, signal);
-      return await withStageModel(context, 'working', work);
+      await saveStageModel(folder, 'working', view, signal);
+      return await withStageModel(context, 'working', work, way);
     } finally {
       await removeStageModel(folder, 'working');
     }
-  });
+  };
+  return from === null ? withCheckpoint(context, prepared) : withStageView(context, from, prepared);
 }
 
 /** Runs work with what a stage left: done in this way, or in one that fits. */
-export async function withStageModel<Result>(
+export function withStageModel<Result>(
   context: RunContext,
   name: StageModel,
   work: (ready: ReadyModel) => Promise<Result>,
   way?: TrainingWay,
 ): Promise<Result> {
-  const view = await openStageModel(context.folder, name);
+  return withStageView(context, name, async (view) => work(await makeReady(context, view, way)));
+}
+
+async function withStageView<Result>({ folder }: RunContext, name: StageModel, work: (view: ModelView) => Promise<Result>): Promise<Result> {
+  const view = await openStageModel(folder, name);
   try {
-    return await work(await makeReady(context, view, way));
+    return await work(view);
   } finally {
     await view.close();
   }
 }
 
-async function makeReady(context: ModelContext, view: ModelView, way = wayFor(context, view.config)): Promise<ReadyModel> {
+async function makeReady(context: ModelContext, view: ModelView, given?: TrainingWay): Promise<ReadyModel> {
+  const way = given ?? (await wayFor(context, view.config));
   return { way, model: way.streamed ? await streamModel(view) : await loadModel(view, { signal: context.signal }) };
 }
 
-function wayFor({ recipe, memoryLimitBytes }: Pick<ModelContext, 'recipe' | 'memoryLimitBytes'>, config: ModelConfig): TrainingWay {
-  return chooseTrainingWay(config, recipe, reachableMemoryBytes(memoryLimitBytes));
+/** The way that a stage of a run decided on when it began, as long as the memory at hand allows it. */
+async function wayFor({ recipe, memoryLimitBytes, once, emit }: ModelContext, config: ModelConfig): Promise<TrainingWay> {
+  const reachable = reachableMemoryBytes(memoryLimitBytes);
+  const chosen = chooseTrainingWay(config, recipe, reachable);
+  if (once === undefined) return chosen;
+  const decided = await once(`way with ${countLinearParameters(config)} weights`, trainingWaySchema, () => Promise.resolve(chosen));
+  if (decided.peakBytes <= reachable || decided.peakBytes <= chosen.peakBytes) return decided;
+  emit?.({ type: 'note', text: 'There is less memory than when this stage began: it goes on more frugally, and its last digits may differ.' });
+  return chosen;
 }
 
 /** The sources of a run as the prepare step packed them. */

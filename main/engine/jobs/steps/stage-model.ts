@@ -13,10 +13,10 @@ import type { Tensor32 } from '../../tensors/handle';
 import type { RunFolder } from '../run-folder';
 
 /**
- * Names of models that stages leave. Two go when their stage is done: `working` is changed where it lies, `adapted` is the
- * full model after the warm-up.
+ * Names of models that stages leave. Most go when pruning is done: `working` is changed where it lies, `adapted` is the full
+ * model after the warm-up, the two that are kept are what a killed run goes on with, `sliced` is not yet refitted.
  */
-export type StageModel = 'working' | 'adapted' | 'pruned' | 'recovered';
+export type StageModel = 'working' | 'adapted' | 'keptEven' | 'keptOdd' | 'sliced' | 'pruned' | 'recovered';
 
 const ropeSchema = v.object({
   theta: v.number(),
