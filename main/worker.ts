@@ -1,6 +1,7 @@
 /**
  * Entry of the engine process, which Electron's main process forks: receives calls, hands them to the engine's service,
- * sends answers and events back. It knows nothing of windows. Its first argument is the folder of the runs.
+ * sends answers and events back. It knows nothing of windows. Its first argument is the folder of the
+ * runs, its second, where there is one, the number of threads.
  */
 import { constants, setPriority } from 'node:os';
 import type { EngineChannel, EventName, EventPayload, ParsedRequest, Reply } from '../preload/contract/channels';
@@ -33,7 +34,8 @@ function emit<Name extends EventName>(name: Name, payload: EventPayload<Name>): 
 // Before any thread computes: they inherit it. The engine may then use all cores, and gives way to the window.
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
-const service = createEngineService({ runsFolder, emit });
+const threads = Number(process.argv[3]);
+const service = createEngineService({ runsFolder, emit, ...(threads > 0 ? { threads } : {}) });
 /** The calls alone: a map by name, so that a name and its request stay together. */
 const calls: { readonly [Name in EngineChannel]: (request: ParsedRequest<Name>) => Promise<Reply<Name>> } = service;
 

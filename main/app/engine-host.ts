@@ -6,11 +6,21 @@ import { utilityProcess, type UtilityProcess } from 'electron';
 import type { Answer, EngineChannel, EventPayload, ParsedRequest, Reply } from '../../preload/contract/channels';
 import type { EngineEvent, FromEngine, ToEngine } from '../wire';
 
+/** What an engine process is started with. */
+export interface EngineSetup {
+  readonly runsFolder: string;
+  /** Processor threads; null for all. */
+  readonly threads: number | null;
+}
+
+/** Calls at which an engine of an old setup may be put aside for a new one: none of them belongs to something under way. */
+const FRESH_STARTS: ReadonlySet<EngineChannel> = new Set(['runs.list', 'runs.start', 'runs.continue']);
+
 /** What the host needs from the application. */
 export interface EngineHostOptions {
   /** Path of the built worker. */
   readonly worker: string;
-  readonly runsFolder: string;
+  readonly setup: EngineSetup;
   /** Receives the engine's events, and `engine.lost` when its process ended by itself. */
   readonly onEvent: (event: EngineEvent) => void;
 }
@@ -31,9 +41,22 @@ export class EngineHost {
   private readonly active = new Set<string>();
   private lastId = 0;
   private isStopping = false;
+  private setup: EngineSetup;
+  /** Whether the process that runs was started with an older setup. */
+  private isOutdated = false;
+  private replacing: Promise<void> | null = null;
 
   constructor(options: EngineHostOptions) {
     this.options = options;
+    this.setup = options.setup;
+  }
+
+  /** What engines are started with from now on. One that runs is replaced as soon as it has nothing to do. */
+  configure(setup: EngineSetup): void {
+    const { runsFolder, threads } = this.setup;
+    if (runsFolder === setup.runsFolder && threads === setup.threads) return;
+    this.setup = setup;
+    this.isOutdated = this.process !== null;
   }
 
   /** Whether a run is going on, as its events tell. */
@@ -43,6 +66,8 @@ export class EngineHost {
 
   /** Sends a validated call; resolves to the engine's answer, or to an error answer when the engine is lost meanwhile. */
   async call<Name extends EngineChannel>(name: Name, request: ParsedRequest<Name>): Promise<Answer<Reply<Name>>> {
+    if (this.isOutdated && !this.isBusy && this.waiting.size === 0 && FRESH_STARTS.has(name)) this.replacing ??= this.replace();
+    await this.replacing;
     const engine = this.process ?? this.start();
     const id = ++this.lastId;
     const answer = await new Promise<Answer<Reply<EngineChannel>>>((resolve) => {
@@ -55,20 +80,23 @@ export class EngineHost {
   /** Asks the engine to save its runs and end; kills it after ten seconds. A killed run continues at its last stage. */
   async stop(): Promise<void> {
     this.isStopping = true;
+    if (this.process !== null) await end(this.process);
+  }
+
+  /** Ends an engine with an older setup; the next call starts another. */
+  private async replace(): Promise<void> {
     const engine = this.process;
-    if (engine === null) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => engine.kill(), STOP_MS);
-      engine.once('exit', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      engine.postMessage({ type: 'shutdown' } satisfies ToEngine);
-    });
+    // Before it ends, so that its end is nobody's loss.
+    this.process = null;
+    if (engine !== null) await end(engine);
+    this.isOutdated = false;
+    this.replacing = null;
   }
 
   private start(): UtilityProcess {
-    const engine = utilityProcess.fork(this.options.worker, [this.options.runsFolder], { serviceName: 'Shear engine', stdio: 'inherit' });
+    const { runsFolder, threads } = this.setup;
+    const args = [runsFolder, ...(threads === null ? [] : [String(threads)])];
+    const engine = utilityProcess.fork(this.options.worker, args, { serviceName: 'Shear engine', stdio: 'inherit' });
     engine.on('message', (message: FromEngine) => {
       this.receive(message);
     });
@@ -102,4 +130,16 @@ export class EngineHost {
     for (const resolve of unanswered) resolve({ ok: false, error: { code: 'internal', ...LOST, details: {} } });
     if (!this.isStopping) this.options.onEvent({ name: 'engine.lost', payload: { message: LOST.message } });
   }
+}
+
+/** Asks an engine to save its runs and end; kills it if it does not in time. */
+async function end(engine: UtilityProcess): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => engine.kill(), STOP_MS);
+    engine.once('exit', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    engine.postMessage({ type: 'shutdown' } satisfies ToEngine);
+  });
 }

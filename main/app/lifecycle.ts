@@ -3,13 +3,14 @@ import { app, dialog, powerSaveBlocker, type BrowserWindow, type IpcMainInvokeEv
 import { IPC_EVENT } from '../../preload/contract/ipc';
 import { openBridge } from '../ipc/bridge';
 import { createDesktopHandlers } from '../ipc/desktop';
+import { SettingsFile } from '../ipc/settings-file';
 import type { EngineEvent } from '../wire';
-import { EngineHost } from './engine-host';
+import { EngineHost, type EngineSetup } from './engine-host';
 import { lockProcessDown, lockSessionDown } from './lockdown';
 import { setMenu } from './menu';
 import { declarePages, isPageAddress, servePages } from './pages';
 import { findPlaces, type Places } from './places';
-import { openWindow } from './window';
+import { applyLook, openWindow } from './window';
 
 /** Starts the application, or brings the one that is already open to the front and ends. */
 export async function startApplication(): Promise<void> {
@@ -21,22 +22,25 @@ export async function startApplication(): Promise<void> {
   lockProcessDown();
   declarePages();
   await app.whenReady();
-  new Application(findPlaces()).open();
+  const places = findPlaces();
+  new Application(places, await SettingsFile.open(places.settings)).open();
 }
 
 class Application {
   private readonly places: Places;
+  private readonly settings: SettingsFile;
   private readonly engine: EngineHost;
   private window: BrowserWindow | null = null;
   /** Keeps the computer awake while a run goes on. */
   private awake: number | null = null;
   private mayClose = false;
 
-  constructor(places: Places) {
+  constructor(places: Places, settings: SettingsFile) {
     this.places = places;
+    this.settings = settings;
     this.engine = new EngineHost({
       worker: places.worker,
-      runsFolder: places.runs,
+      setup: this.engineSetup(),
       onEvent: (event) => {
         this.forward(event);
       },
@@ -55,6 +59,12 @@ class Application {
         noticesFile: this.places.notices,
         callEngine,
         window: () => this.window,
+        settings: this.settings,
+        usualRunsFolder: this.places.runs,
+        settingsChanged: () => {
+          applyLook(this.window, this.settings.current);
+          this.engine.configure(this.engineSetup());
+        },
       }),
       isOwnPage: (event) => this.isOwnPage(event),
     });
@@ -74,8 +84,14 @@ class Application {
     this.openWindow();
   }
 
+  private engineSetup(): EngineSetup {
+    const { runsFolder, threads } = this.settings.current;
+    return { runsFolder: runsFolder ?? this.places.runs, threads };
+  }
+
   private openWindow(): void {
-    const window = openWindow(this.places);
+    applyLook(null, this.settings.current);
+    const window = openWindow(this.places, () => this.settings.current);
     this.window = window;
     window.on('close', (event) => {
       if (this.mayClose) return;

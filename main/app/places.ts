@@ -11,7 +11,8 @@ export interface Places {
   readonly icon: string;
   readonly example: string;
   readonly notices: string;
-  /** Where runs are kept: SHEAR_RUNS_FOLDER if set, else in the user's folder for this program. */
+  readonly settings: string;
+  /** Where runs are kept unless the settings say otherwise: SHEAR_RUNS_FOLDER if set, else in the user's folder for this program. */
   readonly runs: string;
 }
 
@@ -28,6 +29,7 @@ export function findPlaces(): Places {
     icon: join(resources, 'icons', 'icon.png'),
     example: join(resources, 'example'),
     notices: join(app.isPackaged ? process.resourcesPath : app.getAppPath(), 'THIRD-PARTY-NOTICES.md'),
+    settings: join(app.getPath('userData'), 'settings.json'),
     runs: runs === undefined || runs === '' ? join(app.getPath('userData'), 'runs') : runs,
   };
 }

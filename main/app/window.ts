@@ -1,13 +1,20 @@
 /** Opens the program's one window. */
 import { BrowserWindow, nativeTheme } from 'electron';
+import type { Settings } from '../../preload/contract/settings';
 import { PAGE_URL } from './pages';
 import type { Places } from './places';
 
 /** The page's `--ground` (renderer/styles/tokens.css), so that the window does not flash before the page is drawn. */
 const BACKGROUND = { light: '#f5f5f2', dark: '#131615' };
 
+/** Makes the window look as the settings say; high contrast is drawn by the page, on dark ground. */
+export function applyLook(window: BrowserWindow | null, { theme, textPercent }: Settings): void {
+  nativeTheme.themeSource = theme === 'contrast' ? 'dark' : theme;
+  window?.webContents.setZoomFactor(textPercent / 100);
+}
+
 /** Creates the window and loads its page; it shows when the page is drawn. */
-export function openWindow(places: Places): BrowserWindow {
+export function openWindow(places: Places, settings: () => Settings): BrowserWindow {
   const window = new BrowserWindow({
     width: 1180,
     height: 820,
@@ -25,6 +32,10 @@ export function openWindow(places: Places): BrowserWindow {
       webSecurity: true,
       spellcheck: false,
     },
+  });
+  // A loaded page starts at the usual size.
+  window.webContents.on('did-finish-load', () => {
+    applyLook(window, settings());
   });
   window.once('ready-to-show', () => {
     window.show();

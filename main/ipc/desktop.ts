@@ -5,6 +5,8 @@ import { app, dialog, shell, type BrowserWindow, type OpenDialogOptions } from '
 import * as v from 'valibot';
 import { InternalError, NotFoundError } from '../engine/support/errors';
 import type { CallEngine, DesktopHandlers } from './bridge';
+import { createHelpHandlers } from './help';
+import type { SettingsFile } from './settings-file';
 
 /** What these calls need from the application. */
 export interface DesktopOptions {
@@ -15,6 +17,11 @@ export interface DesktopOptions {
   readonly callEngine: CallEngine;
   /** The window that dialogs belong to, if one is open. */
   readonly window: () => BrowserWindow | null;
+  readonly settings: SettingsFile;
+  /** Where runs are kept where the settings name no folder. */
+  readonly usualRunsFolder: string;
+  /** Called when `settings` hold something new. */
+  readonly settingsChanged: () => void;
 }
 
 const exampleTextsSchema = v.array(v.object({ file: v.string(), name: v.string(), about: v.string(), licence: v.string() }));
@@ -63,14 +70,15 @@ export function createDesktopHandlers(options: DesktopOptions): DesktopHandlers 
       }),
     'dialogs.pickFolder': () => pickOne({ title: 'Choose a folder', properties: ['openDirectory', 'createDirectory'] }),
     'paths.suggestOut': async ({ name }) => {
-      const documents = app.getPath('documents');
-      return freePath((await exists(documents)) ? documents : app.getPath('home'), fileName(name));
+      const chosen = options.settings.current.resultsFolder;
+      return freePath(chosen !== null && (await exists(chosen)) ? chosen : await usualResultsFolder(), fileName(name));
     },
     'desktop.showInFolder': async ({ path }) => {
       await access(path);
       shell.showItemInFolder(path);
       return {};
     },
+    ...createHelpHandlers({ ...options, usualResultsFolder }),
     'desktop.openReport': async ({ runId }) => {
       const answer = await options.callEngine('runs.result', { runId });
       if (!answer.ok) throw new NotFoundError(answer.error.message, { details: { runId } });
@@ -84,6 +92,12 @@ export function createDesktopHandlers(options: DesktopOptions): DesktopHandlers 
       return {};
     },
   };
+}
+
+/** The user's documents, or the home folder where there are none. */
+async function usualResultsFolder(): Promise<string> {
+  const documents = app.getPath('documents');
+  return (await exists(documents)) ? documents : app.getPath('home');
 }
 
 /** A name that every file system takes: no separators, no reserved characters, no dots at its ends, not too long. */

@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { inspectionSchema, textPreviewSchema } from './model';
 import { exportTargetSchema, lockSchema, modeSchema, recipeSchema, sizeSchema } from './recipe';
 import { type errorDataSchema, estimateSchema, exportedSchema, runEventSchema, runResultSchema, runSummarySchema, sizeForecastSchema } from './run';
+import { deviceSchema, settingsSchema, settingsViewSchema } from './settings';
 
 const path = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
 const runId = v.pipe(v.string(), v.regex(/^[0-9A-Za-z-]{1,64}$/));
@@ -42,6 +43,8 @@ export const engineCalls = {
     reply: v.object({ text: v.string(), ids: v.array(v.number()), tokensPerSecond: v.number() }),
   },
   'text.stop': { request: v.strictObject({ streamId: v.string() }), reply: nothing },
+  /** What this machine can compute on; starts graphics drivers, about a second. */
+  'devices.list': { request: nothing, reply: v.array(deviceSchema) },
 } as const;
 
 /** Calls that the main process answers itself: dialogs, the desktop, facts about the program. */
@@ -63,6 +66,13 @@ const desktopCalls = {
   'paths.suggestOut': { request: v.strictObject({ name: v.string() }), reply: v.string() },
   'desktop.showInFolder': { request: v.strictObject({ path }), reply: nothing },
   'desktop.openReport': { request: v.strictObject({ runId }), reply: nothing },
+  'settings.read': { request: nothing, reply: settingsViewSchema },
+  /** Takes effect at once; threads and the folder of runs when no run goes on. */
+  'settings.write': { request: v.strictObject({ settings: settingsSchema }), reply: settingsViewSchema },
+  /** A report without names, to be read before it is saved. */
+  'diagnostics.write': { request: nothing, reply: v.object({ text: v.string() }) },
+  /** Asks where, and writes the text there; null if the person thought better of it. */
+  'diagnostics.save': { request: v.strictObject({ text: v.pipe(v.string(), v.maxLength(1_000_000)) }), reply: v.nullable(v.string()) },
 } as const;
 
 export const calls = { ...engineCalls, ...desktopCalls };

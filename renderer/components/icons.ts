@@ -21,6 +21,8 @@ export const icons = {
   report: 'M6 3h12v18H6zM9 8h6M9 12h6M9 16h4',
   table: 'M4 5h16v14H4zM4 10h16M10 5v14',
   chart: 'M4 20h16M7 16v-5M12 16V6M17 16v-8',
+  settings: 'M4 8h9M17 8h3M4 16h3M11 16h9M15 6a2 2 0 1 0 0 4a2 2 0 1 0 0-4M9 14a2 2 0 1 0 0 4a2 2 0 1 0 0-4',
+  book: 'M12 6c-2-1.5-4.5-2-8-2v14c3.5 0 6 .5 8 2c2-1.5 4.5-2 8-2V4c-3.5 0-6 .5-8 2zM12 6v14',
   lock: 'M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3',
 } as const;
 

@@ -8,10 +8,12 @@ import { Candidates } from './candidates.svelte';
 import { Job } from './job.svelte';
 import type { ModelChoice } from './model.svelte';
 import { nameOf, sortDrop } from './paths';
+import { ReportState } from './report.svelte';
 import { ResultView } from './result.svelte';
 import { RunWatch } from './run.svelte';
 import type { RunView } from './run-view';
 import { RunList } from './runs.svelte';
+import { SettingsState } from './settings.svelte';
 import { UndoQueue } from './undo.svelte';
 
 /** Steps of the wizard, in their order. */
@@ -19,13 +21,15 @@ export const STEPS = ['model', 'size', 'texts', 'check', 'run', 'result'] as con
 /** One step of the wizard. */
 export type Step = (typeof STEPS)[number];
 /** What the window shows. */
-export type Page = 'home' | Step;
+export type Page = 'home' | Step | 'settings' | 'help';
 
 /** The window’s state; made once. Refusals land in `error`, or in the part that was asked. */
 export class AppState {
   readonly #bridge: ShearBridge;
   readonly undo = new UndoQueue();
   readonly runs: RunList;
+  readonly settings: SettingsState;
+  readonly report: ReportState;
   page = $state<Page>('home');
   job = $state.raw<Job | null>(null);
   /** Models that were dropped together, to choose one of; null when there was only one. */
@@ -47,6 +51,8 @@ export class AppState {
   constructor(bridge: ShearBridge) {
     this.#bridge = bridge;
     this.runs = new RunList(bridge, this.undo);
+    this.settings = new SettingsState(bridge);
+    this.report = new ReportState(bridge);
   }
 
   /** Loads what the first page needs, keeps its list true, and listens for the engine's end. */
@@ -59,6 +65,7 @@ export class AppState {
       if (event.type === 'state' && this.page === 'home') void this.runs.refresh();
     });
     await Promise.all([
+      this.settings.load(),
       this.runs.refresh(),
       this.#load('app.example', (example) => (this.example = example)),
       this.#load('app.about', (about) => (this.about = about)),
@@ -90,6 +97,7 @@ export class AppState {
     this.page = page;
     if (page === 'home') void this.runs.refresh();
     if (page === 'size') this.job?.size.refresh();
+    if (page === 'settings') void this.settings.loadDevices();
     if (page === 'check') void this.job?.check.enter();
   }
 
@@ -152,6 +160,8 @@ export class AppState {
     }
     switch (this.page) {
       case 'home':
+      case 'settings':
+      case 'help':
       case 'model':
         await this.#takeForModel(given);
         return;
@@ -286,7 +296,8 @@ export class AppState {
   }
 
   #neighbour(distance: 1 | -1): Step | null {
-    return this.page === 'home' ? null : (STEPS[STEPS.indexOf(this.page) + distance] ?? null);
+    const at = STEPS.findIndex((step) => step === this.page);
+    return at < 0 ? null : (STEPS[at + distance] ?? null);
   }
 
   async #load<Name extends 'app.example' | 'app.about'>(name: Name, use: (value: Reply<Name>) => void): Promise<void> {

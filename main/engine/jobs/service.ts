@@ -11,7 +11,7 @@ import { loadCheckpointTokenizer } from './checkpoint-tokenizer';
 import type { Speed } from './estimate';
 import { exportRun } from './export-run';
 import { continueText } from './generate-text';
-import { defaultThreads } from './machine';
+import { computingDevices, defaultThreads } from './machine';
 import { ModelCache } from './model-cache';
 import { PAUSE } from './run';
 import { RunFolder, canContinue, listRuns } from './run-folder';
@@ -141,6 +141,10 @@ export function createEngineService(options: EngineServiceOptions): EngineServic
       streams.get(streamId)?.abort();
       return Promise.resolve({});
     },
+
+    'devices.list': async () => (await computingDevices()).map((device) => ({
+      name: device.name, label: device.label, usable: device.usable, reason: device.usable ? null : device.reason,
+    })),
 
     shutdown: async () => {
       for (const controller of streams.values()) controller.abort();
