@@ -3,7 +3,6 @@ import * as v from 'valibot';
 
 /** Looks of the window; `system` follows the desktop. */
 export const THEMES = ['system', 'light', 'dark', 'contrast'] as const;
-export type ThemeName = (typeof THEMES)[number];
 
 /** Sizes of text and controls that are offered, in percent. */
 export const TEXT_PERCENTS = [100, 115, 130, 150] as const;
