@@ -21,6 +21,8 @@ const MOST_RUNS = 10;
 /** The report as lines of text, not yet redacted. Models are named by the last part of their path; texts and prompts are left out. */
 export function writeReport({ version, electron, settings, settingsProblem, devices, runs }: ReportParts): string {
   const processors = cpus();
+  // Which models somebody has is nobody's business.
+  const shown = { ...settings, recentModels: settings.recentModels.length };
   const lines = [
     `Shear ${version}, Electron ${electron}, Node ${process.versions.node}`,
     `System: ${platform()} ${release()} ${arch()}`,
@@ -28,7 +30,7 @@ export function writeReport({ version, electron, settings, settingsProblem, devi
     `Memory: ${gigabytes(totalmem())}, ${gigabytes(freemem())} free`,
     '',
     'Settings',
-    ...Object.entries(settings).map(([name, value]) => `  ${name}: ${value === null ? 'as usual' : String(value)}`),
+    ...Object.entries(shown).map(([name, value]) => `  ${name}: ${value === null ? 'as usual' : String(value)}`),
     ...(settingsProblem === null ? [] : [`  ${settingsProblem}`]),
     '',
     'What can be computed on',

@@ -7,6 +7,9 @@ export const THEMES = ['system', 'light', 'dark', 'contrast'] as const;
 /** Sizes of text and controls that are offered, in percent. */
 export const TEXT_PERCENTS = [100, 115, 130, 150] as const;
 
+/** Models that are remembered at most. */
+export const MOST_RECENT_MODELS = 5;
+
 const folder = v.nullable(v.pipe(v.string(), v.minLength(1), v.maxLength(4096)));
 
 export const settingsSchema = v.object({
@@ -20,6 +23,8 @@ export const settingsSchema = v.object({
   resultsFolder: v.optional(folder, null),
   /** Where runs are kept; null for the program's own folder. */
   runsFolder: v.optional(folder, null),
+  /** Paths of models that were opened, the last one first. */
+  recentModels: v.optional(v.pipe(v.array(v.pipe(v.string(), v.minLength(1), v.maxLength(4096))), v.maxLength(MOST_RECENT_MODELS)), []),
 });
 export type Settings = v.InferOutput<typeof settingsSchema>;
 

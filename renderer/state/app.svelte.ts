@@ -132,6 +132,7 @@ export class AppState {
     this.error = null;
     await job.model.inspect();
     if (this.job !== job || !job.model.isUsable) return;
+    if (path !== this.example?.model) void this.settings.remember(job.model.inspection?.path ?? path);
     const files = this.#textsWaiting.map((waiting) => ({ path: waiting }));
     this.#textsWaiting = [];
     if (files.length > 0) await job.texts.add(files);

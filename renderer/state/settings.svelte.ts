@@ -1,6 +1,6 @@
 /** What is set for the whole program, and what this machine can compute on. */
 import type { ShearBridge } from '../../preload/contract/channels';
-import type { DeviceInfo, Settings, SettingsView } from '../../preload/contract/settings';
+import { MOST_RECENT_MODELS, type DeviceInfo, type Settings, type SettingsView } from '../../preload/contract/settings';
 import { ask, errorData, type ErrorData } from './bridge.svelte';
 
 /** The settings that name a folder. */
@@ -55,6 +55,22 @@ export class SettingsState {
       await this.#write(settings, () => mine === this.#changes);
     })();
     await this.#writing;
+  }
+
+  /** Models that were opened, the last one first. */
+  get recentModels(): readonly string[] {
+    return this.view?.settings.recentModels ?? [];
+  }
+
+  /** Puts a model at the head of those that were opened. */
+  async remember(path: string): Promise<void> {
+    if (this.recentModels[0] === path) return;
+    await this.change({ recentModels: [path, ...this.recentModels.filter((other) => other !== path)].slice(0, MOST_RECENT_MODELS) });
+  }
+
+  /** Takes a model off the list; it stays where it is. */
+  async forget(path: string): Promise<void> {
+    await this.change({ recentModels: this.recentModels.filter((other) => other !== path) });
   }
 
   /** Lets the person choose a folder. */

@@ -81,6 +81,8 @@ export const en = {
     exampleTitle: 'No model at hand?',
     exampleBody: 'Try a tiny story-telling model that comes with Shear. The whole way takes about two minutes.',
     example: 'Try the example',
+    recent: 'Recent models',
+    forget: (name: string) => `Take ${name} off this list; the model stays where it is`,
     runs: 'Your runs',
     noRuns: 'Runs appear here. Each can be opened again, and one that was interrupted can be continued.',
     open: 'Open',

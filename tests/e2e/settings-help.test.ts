@@ -1,12 +1,14 @@
 /** Settings that last, and the help page with its report, in the real window. */
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { expect, test } from '@playwright/test';
-import { expectAccessible, launchApp, type RunningApp } from './support/app';
+import { dropFiles, expectAccessible, launchApp, type RunningApp } from './support/app';
 import { call } from './support/bridge';
 import { answerPickers, expectPage, photograph } from './support/pages';
+
+const EXAMPLE_MODEL = resolve(import.meta.dirname, '..', '..', 'resources', 'example', 'stories260K');
 
 /** The theme that the page draws, and the zoom of the window. */
 async function look({ electron, page }: RunningApp): Promise<{ theme: string | undefined; zoom: number | undefined; ground: string }> {
@@ -102,6 +104,36 @@ test('help explains words, shows licences, and writes a report without names tha
     await page.getByTestId('licences').locator('summary').click();
     await expect(page.getByTestId('licences')).toContainText('Third-party notices');
     await expectAccessible(page);
+  } finally {
+    await app.close();
+  }
+});
+
+test('models that were opened are offered again after a restart, until they are taken off the list', async () => {
+  let app = await launchApp();
+  const { folder } = app;
+  try {
+    await dropFiles(app.page, '[data-testid="drop-zone"]', [EXAMPLE_MODEL]);
+    await expect(app.page.getByTestId('model-summary')).toBeVisible();
+    // The example is no model of the person's own.
+    const own = join(folder, 'my model');
+    await cp(EXAMPLE_MODEL, own, { recursive: true });
+    await app.page.getByTestId('home').click();
+    await dropFiles(app.page, '[data-testid="drop-zone"]', [own]);
+    await expect(app.page.getByTestId('next')).toBeEnabled();
+    await expect.poll(() => readFile(join(folder, 'user', 'settings.json'), 'utf8').catch(() => '')).toContain('my model');
+
+    await app.kill();
+    app = await launchApp({ folder });
+    await expect(app.page.getByTestId('open-recent')).toHaveCount(1);
+    await photograph(app, '36-home-recent');
+    await expectAccessible(app.page);
+    await app.page.getByTestId('open-recent').click();
+    await expect(app.page.getByTestId('model-summary')).toContainText('my model');
+    await app.page.getByTestId('home').click();
+    await app.page.getByTestId('forget-recent').click();
+    await expect(app.page.getByTestId('recent')).toBeHidden();
+    expect(existsSync(own)).toBe(true);
   } finally {
     await app.close();
   }

@@ -34,7 +34,7 @@ describe('redaction', () => {
 });
 
 describe('the report', () => {
-  const settings = v.parse(settingsSchema, { threads: 2 });
+  const settings = v.parse(settingsSchema, { threads: 2, recentModels: ['/data/secret-place/x.gguf'] });
   const run: RunSummary = {
     runId: 'r', folder: '/home/ada/runs/r', state: 'failed', lastStage: 'measure', startedAt: 0, result: null,
     recipe: v.parse(recipeSchema, {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SettingsFile } from '../../../main/ipc/settings-file';
 
-const USUAL = { version: 1, theme: 'system', textPercent: 100, threads: null, resultsFolder: null, runsFolder: null };
+const USUAL = { version: 1, theme: 'system', textPercent: 100, threads: null, resultsFolder: null, runsFolder: null, recentModels: [] };
 
 describe('the settings file', () => {
   let folder: string;
@@ -33,6 +33,7 @@ describe('the settings file', () => {
     ['another kind of value', '[1, 2]'],
     ['a value that there is not', '{"theme": "pink"}'],
     ['a wrong number', '{"threads": 1.5}'],
+    ['a list that is too long', JSON.stringify({ recentModels: Array.from({ length: 1000 }, () => '/m') })],
     ['a later version', '{"version": 2}'],
     ['far too much', JSON.stringify({ more: 'x'.repeat(200_000) })],
     ['nothing', ''],

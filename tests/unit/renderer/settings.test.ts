@@ -67,6 +67,15 @@ describe('the settings', () => {
     expect(fake.requests('settings.write')).toHaveLength(1);
   });
 
+  it('remember the last models that were opened, each once, and forget one when asked', async () => {
+    const settings = new SettingsState(bridge());
+    await settings.load();
+    for (const path of ['/1', '/2', '/3', '/1', '/4', '/5', '/6']) await settings.remember(path);
+    expect(settings.recentModels).toEqual(['/6', '/5', '/4', '/1', '/3']);
+    await settings.forget('/4');
+    expect(settings.recentModels).toEqual(['/6', '/5', '/1', '/3']);
+  });
+
   it('look at the devices once, and again after a failure', async () => {
     const fake = new FakeBridge({});
     const settings = new SettingsState(fake);
@@ -98,6 +107,23 @@ describe('the report', () => {
     await report.write();
     expect(report.error).not.toBeNull();
     expect(report.busy).toBe(false);
+  });
+});
+
+describe('recent models', () => {
+  it('are those that could be used, without the example', async () => {
+    const fake = bridge();
+    fake.answers['app.example'] = () => ({ model: '/example', texts: [] });
+    fake.answers['models.inspect'] = ({ path }) => {
+      if (path === '/bad') throw new CallError({ code: 'format', message: 'No model.', details: {} });
+      return inspection(path);
+    };
+    const app = new AppState(fake);
+    await app.start();
+    await app.tryExample();
+    await app.openModel('/good');
+    await app.openModel('/bad');
+    expect(app.settings.recentModels).toEqual(['/good']);
   });
 });
 
