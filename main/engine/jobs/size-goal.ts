@@ -193,10 +193,11 @@ function smallerType({ format, dtype }: ExportTarget): string | null {
   return format === 'gguf' && (dtype === 'F16' || dtype === 'BF16' || dtype === 'Q8_0') ? 'the element type Q4_K_M' : null;
 }
 
-/** Rounded up where it is what has to be asked for. */
+/** Rounded up where it is what has to be asked for; kilobytes below one megabyte. */
 function inMegabytes(bytes: number, direction: 'up' | 'nearest' = 'nearest'): string {
-  const tenths = bytes / 1e5;
-  return `${((direction === 'up' ? Math.ceil(tenths) : Math.round(tenths)) / 10).toFixed(1)} MB`;
+  const [unit, size] = bytes < 1e6 ? (['kB', 1e3] as const) : (['MB', 1e6] as const);
+  const tenths = (10 * bytes) / size;
+  return `${((direction === 'up' ? Math.ceil(tenths) : Math.round(tenths)) / 10).toFixed(1)} ${unit}`;
 }
 
 function asCount(value: number): string {

@@ -84,6 +84,8 @@ describe('the same widths in every layer', () => {
   it('refuse what cannot be reached and say what can', () => {
     expect(() => planWidths(smollm, { kind: 'bytes', bytes: 1e6 }, 'everywhere', F16)).toThrow(PlanError);
     expect(() => planWidths(smollm, { kind: 'bytes', bytes: 1e6 }, 'everywhere', F16)).toThrow(/smaller than \d/);
+    // In megabytes, what was asked of a tiny model would read as 0.0.
+    expect(() => planWidths(stories, { kind: 'bytes', bytes: 9000 }, 'everywhere', F16)).toThrow(/smaller than [\d.]+ kB as F16; 9\.0 kB was asked for/);
     const wide = model({ hidden: 64, headDim: 64, heads: 8, kvHeads: 1, ffn: 16, layers: 2, vocabulary: 100 });
     expect(() => planWidths(wide, { kind: 'ratio', ratio: 0.9 }, 'everywhere', F16)).toThrow(/at most/);
   });
