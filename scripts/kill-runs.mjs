@@ -149,11 +149,8 @@ async function startJob(name, resumes) {
         await wait(POLL_MS);
       }
     },
-    /** Whether training went on with another step than its first, or the analysis without scoring again. */
-    wentOnInTheMiddle() {
-      const first = news().find(({ type }) => type === 'loss');
-      return first !== undefined && first.step > 1;
-    },
+    /** Whether a stage went on from a state that was kept, rather than from its beginning. */
+    wentOnInTheMiddle: () => news().some(({ type, text }) => type === 'note' && text === 'This stage goes on from where it was stopped.'),
   };
 }
 

@@ -32,7 +32,7 @@ export async function unfinishedRun(out: string, runsFolder: string): Promise<Ru
   return (await listRuns(runsFolder)).find(({ recipe, state }) => recipe.out === out && state !== 'done') ?? null;
 }
 
-/** Continues a run after its last finished stage, showing how far it is. */
+/** Continues a run where it stopped, showing how far it is. */
 export async function resumeRun({ runId, recipe, lastStage }: RunSummary, context: CommandContext): Promise<RunResult> {
   const { runsFolder, memoryLimitBytes } = context;
   const place = lastStage === null ? 'from its start' : `after "${stageWords(lastStage)}"`;
@@ -51,7 +51,7 @@ async function executeWithProgress(folder: RunFolder, context: CommandContext): 
 }
 
 function keptNote(runId: string): string {
-  return `The run ${runId} is kept: the same command with --resume continues it after its last finished stage.`;
+  return `The run ${runId} is kept: the same command with --resume continues it where it was.`;
 }
 
 function show(event: RunEvent, context: CommandContext): void {

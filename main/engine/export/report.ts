@@ -73,7 +73,9 @@ ${table('Perplexity on held-back parts of each text', ['Text', 'Original', 'Just
 }
 
 function training(events: readonly RunEvent[]): Markup {
-  const losses = events.flatMap((event) => (event.type === 'loss' && Number.isFinite(event.loss) ? [event.loss] : []));
+  // A run that was killed and continued tells some steps again.
+  const byStep = new Map(events.flatMap((event) => (event.type === 'loss' && Number.isFinite(event.loss) ? [[`${event.stage} ${event.step}`, event.loss] as const] : [])));
+  const losses = [...byStep.values()];
   if (losses.length < 2) return html``;
   const points = thin(losses.map((y, index) => ({ x: index + 1, y })), 400);
   const [first, last] = [losses[0] ?? 0, losses.at(-1) ?? 0];
@@ -84,7 +86,7 @@ function training(events: readonly RunEvent[]): Markup {
 }
 
 function knowledge(events: readonly RunEvent[], keptWhole: boolean): Markup {
-  const seen = events.flatMap((event) => (event.type === 'knowledge' ? [event] : []));
+  const seen = [...new Map(events.flatMap((event) => (event.type === 'knowledge' ? [[`${event.source} ${event.part} ${event.layer}`, event] as const] : []))).values()];
   if (seen.length === 0) return html``;
   const rowOf = ({ source, part }: (typeof seen)[number]): string => `${source}, ${part === 'mlp' ? 'feed-forward' : part}`;
   const rows = [...new Set(seen.map(rowOf))];

@@ -27,6 +27,9 @@ export interface ExecuteOptions {
 /** Abort reason that means "stop now, go on later": the program is closing. */
 export const PAUSE = 'pause';
 
+/** Told where a stage is continued in its middle. */
+const GOES_ON = 'This stage goes on from where it was stopped.';
+
 /** Events of progress go out at most this often, and at least this often while the engine breathes. */
 const PROGRESS_INTERVAL_MS = 250;
 const HEARTBEAT_MS = 2000;
@@ -107,6 +110,7 @@ class Execution {
     this.emit({ type: 'stage', stage: step.stage, index, count: this.steps.length });
     this.tellProgress();
     const checkpoint = await StageCheckpoint.open(this.folder, step.stage, { intervalMs: checkpointMs ?? checkpointIntervalMs(process.env) });
+    if (checkpoint.savedPhase !== null) this.emit({ type: 'note', text: GOES_ON });
     if (checkpoint.wasDamaged) this.emit({ type: 'note', text: 'What was kept of this stage could not be read, so it begins anew.' });
     const context = { checkpoint, once: decisionsOf(this.folder, step.stage), recipe, folder: this.folder, signal, threads, memoryLimitBytes, emit: (body: RunEventBody) => this.emit(body) };
     await step.run(context, (progress) => {

@@ -8,6 +8,7 @@ import { checkBudget } from './check-budget';
 import { checkExports } from './check-exports';
 import { checkSources } from './check-sources';
 import { estimateNeeds, estimateRun, refuseIfImpossible, type Speed } from './estimate';
+import { onSameInputs, rememberInputs } from './inputs';
 import type { StageEstimate } from './progress-meter';
 import { availableMemoryBytes, memoryLimitBytes } from './machine';
 import { executeRun } from './run';
@@ -71,6 +72,8 @@ export async function prepareRun(recipe: Recipe, runsFolder: string, options: Ch
   const folder = await RunFolder.create(runsFolder, recipe);
   try {
     await folder.writeJson(ESTIMATE_FILE, estimate);
+    const checkpoint = await openCheckpoint(recipe.model);
+    await rememberInputs(folder, checkpoint, recipe).finally(() => checkpoint.close());
     return folder;
   } catch (error) {
     await folder.delete();
@@ -103,7 +106,7 @@ export async function reopenRun(runId: string, runsFolder: string, options: Pick
 
 /** Executes a prepared or reopened run to its end. */
 export async function executeFolder(folder: RunFolder, options: JobOptions): Promise<RunResult> {
-  return executeRun(folder, steps, { ...options, estimates: await readEstimates(folder) });
+  return executeRun(folder, steps.map(onSameInputs), { ...options, estimates: await readEstimates(folder) });
 }
 
 async function readEstimates(folder: RunFolder): Promise<StageEstimate[]> {
