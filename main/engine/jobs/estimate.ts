@@ -65,9 +65,12 @@ export function estimateDiskBytes(config: ModelConfig, budget: WidthBudget, reci
     budget.mode === 'everywhere' ? withEvenWidths(config, { heads: budget.heads, kvHeads: budget.kvHeads, ffn: budget.ffn }) : config;
   const exports = recipe.exports.reduce((sum, target) => sum + weightBytes(after, target) + TOKENIZER_BYTES * config.vocabulary, 0);
   const table = planTableBytes(config, recipe);
-  // The pruned and the recovered weights, float32 both; the refit keeps the full model too while it needs it.
-  const adapted = recipe.method.compensation === 'refit' ? 4 * countParameters(config) : 0;
-  return { exports: exports + table + OTHER_BYTES, run: 2 * 4 * countParameters(after) + adapted + table + OTHER_BYTES };
+  // At most, float32 all: while pruning, the weights that a killed run goes on with, twice as the new are written before
+  // the old go, beside the pruned ones, and what the refit needs of the full model; later, the pruned and the recovered ones.
+  const [full, small] = [4 * countParameters(config), 4 * countParameters(after)];
+  const kept = recipe.budgetTokens === 0 ? small : 2 * full;
+  const adapted = recipe.method.compensation === 'refit' ? full : 0;
+  return { exports: exports + table + OTHER_BYTES, run: small + kept + adapted + table + OTHER_BYTES };
 }
 
 /** What an estimate is made from; the model is already open. */

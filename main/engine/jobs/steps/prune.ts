@@ -44,6 +44,7 @@ export const pruneStep: Step = {
         if (zeroed !== null) {
           checkSlice(zeroed, await runOnce(executor, ready.model, checkIds));
           await checkpoint.keep(REFIT, { data: null, arrays: {} });
+          for (const merges of [0, 1]) await removeStageModel(folder, keptModel(merges));
         }
         if (refits) {
           await refit(context, executor, ready, ({ done, total }) => {
