@@ -154,7 +154,7 @@ async function startJob(name, resumes) {
   };
 }
 
-/** A run that uses all that has state: dropout, a refit, several sources and rounds. */
+/** A run that uses all that has state: dropout, a refit, several sources and rounds, a teacher, trainings one after another. */
 function recipe(own) {
   const texts = join(ROOT, 'resources', 'example', 'texts');
   return {
@@ -167,7 +167,7 @@ function recipe(own) {
     budgetTokens: isQuick ? 6144 : 49_152, seed: 3, prompts: ['Once upon'],
     exports: [{ format: 'safetensors', dtype: 'F32' }, { format: 'gguf', dtype: 'Q8_0' }],
     method: { compensation: 'refit', pruningShare: 0.4, warmupShare: 0.1, periods: 3, compensationTokens: 4096 },
-    training: { dropout: 0.1, length: 64, batch: 4 },
+    training: { dropout: 0.1, length: 64, batch: 4 }, recovery: { distillation: 0.3, links: 2 },
   };
 }
 

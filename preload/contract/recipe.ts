@@ -40,6 +40,19 @@ export type Mode = v.InferOutput<typeof modeSchema>;
 /** The stages of recovery (Algorithm 5): pre-training text first, instructions after. */
 export const textStageSchema = v.picklist(['pretraining', 'instruction']);
 
+const column = v.pipe(v.string(), v.minLength(1), v.maxLength(1000));
+
+/**
+ * Columns (or fields) of rows that hold the text, where their names do not tell: the one with texts to read; those with
+ * questions, answers and what belongs to the question; or the one with conversations. Questions and conversations are
+ * written as the model's chat template has them.
+ */
+export const columnsSchema = v.union(
+  [v.strictObject({ text: column }), v.strictObject({ question: column, answer: column, context: v.optional(column) }), v.strictObject({ messages: column })],
+  'columns are { text }, { question, answer } or { question, answer, context }, or { messages }, each the name of a column',
+);
+export type Columns = v.InferOutput<typeof columnsSchema>;
+
 /** One recovery text (or file of token ids), what people call it, and its weight in the mix. */
 const sourceSchema = v.object({
   kind: v.picklist(['text', 'ids']),
@@ -48,6 +61,7 @@ const sourceSchema = v.object({
   weight: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1000)), 1),
   /** The stage that recovers it. */
   stage: v.optional(textStageSchema, 'pretraining'),
+  columns: v.optional(columnsSchema),
 });
 export type Source = v.InferOutput<typeof sourceSchema>;
 
@@ -135,6 +149,10 @@ export const recoverySchema = v.object({
   rounds: v.optional(positiveInteger, 4),
   /** Share of each source held back from training to measure its degradation. */
   heldBackShare: v.optional(v.pipe(v.number(), v.minValue(0.01), v.maxValue(0.5)), 0.06),
+  /** Share of what the smaller model learns from what the full one, after its warm-up, expects of the same texts; the rest is the texts' own next words. */
+  distillation: v.optional(fraction, 0),
+  /** Trainings one after another, each merged into the weights and followed by a fresh adapter and optimiser (Chain of LoRA, arXiv 2401.04151). */
+  links: v.optional(v.pipe(positiveInteger, v.maxValue(16)), 1),
 });
 export type RecoverySettings = v.InferOutput<typeof recoverySchema>;
 

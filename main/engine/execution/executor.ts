@@ -52,6 +52,12 @@ export interface BatchShape {
   readonly length: number;
 }
 
+/** What a teacher's blocks give for the same rows [N, C], and its share of what is to be predicted. */
+export interface TaughtRows {
+  readonly hidden: Float32Array;
+  readonly share: number;
+}
+
 export class Executor {
   private readonly shelves = new SessionShelves();
   private readonly heads = new Map<string, HeadGraphs>();
@@ -242,18 +248,25 @@ export class Executor {
     return losses;
   }
 
-  /** Losses as `tokenLosses`, and the gradient [N, C] of sum(weights * losses) with respect to the hidden rows. */
+  /**
+   * Losses as `tokenLosses`, and the gradient [N, C] of sum(weights * losses) with respect to the hidden rows; with a
+   * teacher, of what `HeadGraphs.distilling` says.
+   */
   async lossGradient(
     model: ExecutableModel,
     hidden: Float32Array,
     labels: ArrayLike<number>,
     weights: Float32Array,
-    signal?: AbortSignal,
+    { signal, teacher }: { readonly signal?: AbortSignal | undefined; readonly teacher?: TaughtRows | undefined } = {},
   ): Promise<{ losses: Float32Array; gradient: Float32Array }> {
     const width = model.config.hidden;
     const losses = new Float32Array(labels.length);
     const gradient = new Float32Array(hidden.length);
-    await this.overRows(model, hidden, 'training', signal, async (session, feeds, from, count) => {
+    await this.overRows(model, hidden, teacher === undefined ? 'training' : 'distilling', signal, async (session, feeds, from, count) => {
+      if (teacher !== undefined) {
+        feeds.set('teacher', float32(teacher.hidden.subarray(from * width, (from + count) * width), [count, width]));
+        feeds.set('share', float32(Float32Array.of(teacher.share), [1]));
+      }
       feeds.set('labels', int64(sliceOf(labels, from, count), [count, 1]));
       feeds.set('weights', float32(weights.subarray(from, from + count), [count, 1]));
       const [, gradientValue] = session.graph.outputs;

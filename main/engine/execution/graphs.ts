@@ -108,6 +108,12 @@ export interface HeadGraphs {
   readonly losses: Graph;
   /** As `losses` with `weights` [N, 1]; also the gradient of sum(weights * losses) with respect to `x`. */
   readonly training: Graph;
+  /**
+   * As `training` where a share `share` [1] of what is to be predicted comes from a teacher: its `x` is `teacher` [N, C], its
+   * norm and head are the same. The gradient is that of (1 - share) * losses + share * the cross-entropy with what the
+   * teacher expects (Hinton et al., arXiv 1503.02531, at temperature 1); the losses are those of the labels all the same.
+   */
+  readonly distilling: Graph;
 }
 
 /** What head graphs are made from. */
@@ -124,34 +130,49 @@ export function headForm({ design, rmsEpsilon }: ModelConfig): HeadForm {
 export function headGraphs(form: HeadForm): HeadGraphs {
   const builder = new GraphBuilder();
   const hidden = builder.input('x', ['N', 'C']);
-  const raw = builder.gemm(finalNorm(builder, hidden, form), builder.input('head', ['V', 'C']), { transposeRight: true, ...nameUnless(form.logitCap) });
-  const logits = capped(builder, raw, form.logitCap, 'logits');
+  const norm = normInputs(builder, form);
+  const head = builder.input('head', ['V', 'C']);
+  const logitsOf = (stream: Value, name?: string): Value => {
+    const product = builder.gemm(finalNorm(builder, stream, form, norm), head, { transposeRight: true, ...(form.logitCap === null && name !== undefined && { name }) });
+    return capped(builder, product, form.logitCap, name);
+  };
+  const logits = logitsOf(hidden, 'logits');
   const labels = builder.input('labels', ['N', 1], 'int64');
   const picked = builder.apply('GatherElements', [logits, labels]);
   const losses = builder.apply('Sub', [builder.logSumExp(logits), picked], {}, 'losses');
   const weights = builder.input('weights', ['N', 1]);
-  const forward = builder.build('head', [losses]);
-  const gradient = differentiate(builder, forward, new Map([[losses, weights]]), [hidden]).get(hidden) ?? hidden;
-  const joint = builder.build('head', [losses]);
+  const gradientOf = (loss: Value): Value =>
+    differentiate(builder, builder.build('head', [loss]), new Map([[loss, weights]]), [hidden]).get(hidden) ?? hidden;
+  const gradient = gradientOf(losses);
+  const expected = builder.reduceSum(builder.multiply(builder.softmax(logitsOf(builder.input('teacher', ['N', 'C']))), logits), [1]);
+  const taught = builder.add(losses, builder.multiply(builder.input('share', [1]), builder.subtract(picked, expected)));
+  const taughtGradient = gradientOf(taught);
+  const joint = builder.build('head', [losses, taught]);
   return {
     logits: extractGraph(joint, 'head.logits', [logits]),
     losses: extractGraph(joint, 'head.losses', [losses]),
     training: extractGraph(joint, 'head.training', [losses, gradient]),
+    distilling: extractGraph(joint, 'head.distilling', [losses, taughtGradient]),
   };
 }
 
 /** `logits` of `headGraphs` for a head that is given as [C, V]. */
 export function turnedHeadGraph(form: HeadForm): Graph {
   const builder = new GraphBuilder();
-  const norm = finalNorm(builder, builder.input('x', ['N', 'C']), form);
+  const hidden = builder.input('x', ['N', 'C']);
+  const norm = finalNorm(builder, hidden, form, normInputs(builder, form));
   const raw = builder.gemm(norm, builder.input('head', ['C', 'V']), nameUnless(form.logitCap));
   return builder.build('head.turned', [capped(builder, raw, form.logitCap, 'logits')]);
 }
 
-function finalNorm(builder: GraphBuilder, hidden: Value, { norm, epsilon }: HeadForm): Value {
-  const scale = (): Value => builder.input('finalNorm', ['C']);
-  if (norm === 'rms') return builder.apply('RmsNorm', [hidden, scale()], { epsilon });
-  return builder.apply('LayerNorm', norm === 'layer' ? [hidden, scale(), builder.input('finalNorm.bias', ['C'])] : [hidden], { epsilon });
+/** The weights of the final norm, as many as it has. */
+function normInputs(builder: GraphBuilder, { norm }: HeadForm): Value[] {
+  const names = { rms: ['finalNorm'], layer: ['finalNorm', 'finalNorm.bias'], plain: [] }[norm];
+  return names.map((name) => builder.input(name, ['C']));
+}
+
+function finalNorm(builder: GraphBuilder, hidden: Value, { norm, epsilon }: HeadForm, weights: readonly Value[]): Value {
+  return builder.apply(norm === 'rms' ? 'RmsNorm' : 'LayerNorm', [hidden, ...weights], { epsilon });
 }
 
 /** The last value is called `logits`: what the head gives, or what a cap makes of it. */

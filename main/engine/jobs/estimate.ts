@@ -52,7 +52,9 @@ export function estimateStages(config: ModelConfig, recipe: Recipe, speed: Speed
     measure: forward(measured),
     analyse: forward(analysed) + train(measured / 4),
     prune: train(pruningTokens) + forward(measured),
-    recover: (budgetTokens - pruningTokens) / speed.recoverTokensPerSecond + forward(measured * rounds * 0.5),
+    recover:
+      (budgetTokens - pruningTokens) / speed.recoverTokensPerSecond +
+      forward(measured * rounds * 0.5 + (recovery.distillation > 0 ? budgetTokens - pruningTokens : 0)),
     evaluate: forward(measured + 2 * 8 * recipe.prompts.length * SAMPLE_TOKENS),
     export: exportBytes / EXPORT_BYTES_PER_SECOND + forward(CHECK_TOKENS * (1 + 2 * recipe.exports.length)),
   };
@@ -66,10 +68,10 @@ export function estimateDiskBytes(config: ModelConfig, budget: WidthBudget, reci
   const exports = recipe.exports.reduce((sum, target) => sum + weightBytes(after, target) + TOKENIZER_BYTES * config.vocabulary, 0);
   const table = planTableBytes(config, recipe);
   // At most, float32 all: while pruning, the weights that a killed run goes on with, twice as the new are written before
-  // the old go, beside the pruned ones, and what the refit needs of the full model; later, the pruned and the recovered ones.
+  // the old go, beside the pruned ones, and what the refit and a teacher need of the full model; later, the pruned and the recovered ones.
   const [full, small] = [4 * countParameters(config), 4 * countParameters(after)];
   const kept = recipe.budgetTokens === 0 ? small : 2 * full;
-  const adapted = recipe.method.compensation === 'refit' ? full : 0;
+  const adapted = recipe.method.compensation === 'refit' || recipe.recovery.distillation > 0 ? full : 0;
   return { exports: exports + table + OTHER_BYTES, run: small + kept + adapted + table + OTHER_BYTES };
 }
 

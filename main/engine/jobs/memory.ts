@@ -3,7 +3,7 @@
  * optimiser, and what the runtime holds inside its sessions. Checked against measurements by scripts/measure-memory.mjs.
  */
 import { blockSpec, HEAD_ROWS, type BlockOptions } from '../execution/executor';
-import { forwardGraph, headForm, headGraphs, trainingGraphs } from '../execution/graphs';
+import { forwardGraph, headForm, headGraphs, trainingGraphs, type HeadGraphs } from '../execution/graphs';
 import { peakLiveBytes, valueBytes, type Bindings } from '../graph/cost';
 import type { Value } from '../graph/graph';
 import { countLinearParameters, countParameters, linearRoles, linearShape, type LayerShape, type ModelConfig } from '../model/config';
@@ -25,6 +25,8 @@ export interface TrainingShape {
   readonly recompute?: boolean;
   /** Whether layers are read from the file each time. */
   readonly streamed?: boolean;
+  /** Whether a teacher of the same size gives a share of what is learned. */
+  readonly taught?: boolean;
 }
 
 /** Bytes by what holds them; a training process has their sum at its peak. */
@@ -51,7 +53,7 @@ const FLOAT = 4;
 
 /** Estimates the peak of a process that trains LoRA on all linears. */
 export function estimateTraining(config: ModelConfig, shape: TrainingShape): TrainingMemory {
-  const { rank, batch, length, gates = false, documents = false, dropout = false, recompute = false, streamed = false } = shape;
+  const { rank, batch, length, gates = false, documents = false, dropout = false, recompute = false, streamed = false, taught = false } = shape;
   const options: BlockOptions = {
     adapter: { rank, scale: 1, targets: linearRoles(config), layers: [] },
     ...(dropout ? { dropout: new Map() } : {}),
@@ -79,12 +81,12 @@ export function estimateTraining(config: ModelConfig, shape: TrainingShape): Tra
   const hidden = FLOAT * rows * config.hidden;
   return {
     base: BASE_BYTES,
-    weights: weightBytes(config, streamed),
+    weights: (taught ? 2 : 1) * weightBytes(config, streamed),
     activations: hidden + sum('outputs'),
     adapter: sum('gradients') + 3 * sum('factors'),
-    sessions: POOL_SLACK * (most('forward') + most('backward') + headPeak(config, rows)),
+    sessions: POOL_SLACK * (most('forward') + most('backward') + headPeak(config, rows, taught ? 'distilling' : 'training')),
     // The head's gradient and the two that alternate below it; what one step leaves is collected during the next.
-    shared: 4 * hidden + masks(config) * FLOAT * length * length * (documents ? batch : 1) + (dropout ? FLOAT * dropoutPoolLength(config, rows) : 0),
+    shared: (taught ? 6 : 4) * hidden + masks(config) * FLOAT * length * length * (documents ? batch : 1) + (dropout ? FLOAT * dropoutPoolLength(config, rows) : 0),
   };
 }
 
@@ -122,7 +124,7 @@ function masks({ design }: ModelConfig): number {
   return new Set([0, ...design.windows]).size;
 }
 
-function headPeak(config: ModelConfig, rows: number, kind: 'training' | 'losses' = 'training'): number {
+function headPeak(config: ModelConfig, rows: number, kind: Exclude<keyof HeadGraphs, 'logits'> = 'training'): number {
   const graph = headGraphs(headForm(config))[kind];
   return peakLiveBytes(graph, new Map([['N', Math.min(HEAD_ROWS, rows)], ['C', config.hidden], ['V', config.vocabulary]]));
 }

@@ -2,6 +2,7 @@
  * The state machine of a run: executes the steps that are not done yet, in order, writes down what happened as it happens,
  * and leaves a folder from which a killed, failed or cancelled run can go on. What a step computes is no concern of it.
  */
+import type { Recipe } from '../../../preload/contract/recipe';
 import { STAGES, type RunEvent, type RunEventBody, type RunResult } from '../../../preload/contract/run';
 import { CancelledError, toAppError, type AppError } from '../support/errors';
 import { throwIfCancelled, type Progress } from '../support/progress';
@@ -86,7 +87,7 @@ class Execution {
     try {
       for (const [index, step] of this.steps.entries()) {
         if (this.status.finished.includes(step.stage)) {
-          await this.forget(step);
+          await this.forget(step, recipe);
           continue;
         }
         throwIfCancelled(this.options.signal);
@@ -102,7 +103,7 @@ class Execution {
     }
   }
 
-  private async runStep(step: Step, index: number, recipe: Awaited<ReturnType<RunFolder['readRecipe']>>): Promise<void> {
+  private async runStep(step: Step, index: number, recipe: Recipe): Promise<void> {
     const { signal, threads, memoryLimitBytes, checkpointMs } = this.options;
     this.step = step;
     this.progress = { done: 0, total: 1 };
@@ -126,13 +127,13 @@ class Execution {
     const finished = STAGES.filter((stage) => stage === step.stage || this.status.finished.includes(stage));
     this.status = { ...this.status, finished, ...this.measured() };
     await this.folder.writeStatus(this.status);
-    await this.forget(step);
+    await this.forget(step, recipe);
   }
 
   /** Removes what a step that is noted as finished kept for being continued. */
-  private async forget(step: Step): Promise<void> {
+  private async forget(step: Step, recipe: Recipe): Promise<void> {
     await removeCheckpoint(this.folder, step.stage);
-    await step.cleanUp?.(this.folder);
+    await step.cleanUp?.(this.folder, recipe);
   }
 
   private async fail(error: AppError): Promise<AppError> {

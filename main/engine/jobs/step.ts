@@ -26,5 +26,5 @@ export interface Step {
   readonly stage: Stage;
   run(context: RunContext, report: OnProgress): Promise<void>;
   /** Removes what only a continued attempt at this step needs; called once its output is noted to be complete. */
-  cleanUp?(folder: RunFolder): Promise<void>;
+  cleanUp?(folder: RunFolder, recipe: Recipe): Promise<void>;
 }

@@ -68,6 +68,7 @@ export function estimatePeakBytes(config: ModelConfig, recipe: Recipe, way: Part
   // The smaller model is loaded while the larger one waits to be collected; streamed, the matrices of a layer alone.
   const copied = streamed ? 2 * layer : 4 * countLinearParameters(config);
   const prune = recipe.budgetTokens === 0 ? 0 : totalBytes(train({ gates: true })) + copied;
+  const recover = recipe.recovery.distillation > 0 && recipe.budgetTokens > 0 ? totalBytes(train({ taught: true })) : 0;
   const evaluate = scoring.base + 2 * scoring.weights;
-  return Math.round(Math.max(analyse, prune, evaluate));
+  return Math.round(Math.max(analyse, prune, recover, evaluate));
 }

@@ -4,7 +4,7 @@
  */
 import { factorsOf, type LoraAdapter } from '../execution/adapter';
 import { ATTENTION_GATE, loraName, MLP_GATE } from '../execution/block-graph';
-import type { BlockOptions, Executor, LayerGates } from '../execution/executor';
+import type { BatchShape, BlockOptions, Executor, LayerGates, TaughtRows } from '../execution/executor';
 import type { ExecutableModel } from '../execution/loaded-model';
 import { evaluateDim, bindDims } from '../graph/dims';
 import type { LinearRole } from '../model/config';
@@ -47,6 +47,14 @@ export interface GradientWay {
   readonly int8?: boolean;
   /** Where the masks of LoRA's dropout come from; without it nothing is dropped. */
   readonly dropout?: DropoutSource;
+  /** A model whose expectations take a share of the labels' place. */
+  readonly teacher?: Teacher;
+}
+
+/** A model of the same vocabulary, width and output head from which another one learns, and the share of what it is taught. */
+export interface Teacher {
+  readonly model: ExecutableModel;
+  readonly share: number;
 }
 
 export class LoraGradients {
@@ -105,7 +113,8 @@ export class LoraGradients {
       await breathe(options.signal);
     }
 
-    const { losses, gradient } = await executor.lossGradient(model, inputs[depth] ?? new Float32Array(0), labels, weights, options.signal);
+    const teacher = await this.taught(ids, shape, documents, options.signal);
+    const { losses, gradient } = await executor.lossGradient(model, inputs[depth] ?? new Float32Array(0), labels, weights, { signal: options.signal, teacher });
 
     const layers: Map<LinearRole, FactorGradients>[] = [];
     const gates: LayerGates[] = [];
@@ -131,6 +140,19 @@ export class LoraGradients {
       await breathe(options.signal);
     }
     return { loss: meanLosses(losses, weights), predicted, layers, gates };
+  }
+
+  /** What the teacher's blocks make of the same tokens. */
+  private async taught(ids: Int32Array, shape: BatchShape, documents: RuntimeTensor | null | undefined, signal: AbortSignal | undefined): Promise<TaughtRows | undefined> {
+    const { teacher } = this.way;
+    if (teacher === undefined) return undefined;
+    const { model, share } = teacher;
+    let hidden: Float32Array = this.executor.embed(model, ids, shape);
+    for (let layer = 0; layer < model.config.layers.length; layer++) {
+      hidden = await this.executor.forwardBlock(model, layer, hidden, shape, documents ? { documents } : {});
+      await breathe(signal);
+    }
+    return { hidden, share };
   }
 
   /**

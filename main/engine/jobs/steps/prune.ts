@@ -59,8 +59,10 @@ export const pruneStep: Step = {
       };
       await (refits ? withWorkingModel(context, left, finish) : withStageModel(context, left, finish));
     }),
-  async cleanUp(folder) {
-    for (const name of ['working', 'adapted', 'keptEven', 'keptOdd', 'sliced'] as const) await removeStageModel(folder, name);
+  async cleanUp(folder, { recovery }) {
+    for (const name of ['working', 'keptEven', 'keptOdd', 'sliced'] as const) await removeStageModel(folder, name);
+    // Recovery's teacher, where it has one.
+    if (recovery.distillation === 0) await removeStageModel(folder, 'adapted');
   },
 };
 
@@ -108,7 +110,7 @@ async function shrinkModel(
         await saveStageModel(folder, keptModel(times), asView(model), signal);
         merges = times;
       },
-      ...(recipe.method.compensation === 'refit' && { onWarm: () => saveStageModel(folder, 'adapted', mergedView(asView(model), adapter), signal) }),
+      ...((recipe.method.compensation === 'refit' || recipe.recovery.distillation > 0) && { onWarm: () => saveStageModel(folder, 'adapted', mergedView(asView(model), adapter), signal) }),
       onStep: ({ done, total, loss }) => {
         context.emit({ type: 'loss', stage: 'prune', step: done, loss });
         report({ done: done * 0.8, total });
