@@ -45,7 +45,7 @@ export const recoverStep: Step = {
       }
     }),
   async cleanUp(folder) {
-    for (const name of ['adapted', 'keptEven', 'keptOdd'] as const) await removeStageModel(folder, name);
+    for (const name of ['adapted', 'linkEven', 'linkOdd'] as const) await removeStageModel(folder, name);
   },
 };
 
@@ -141,5 +141,5 @@ function linksDone(phase: string | null): number {
 
 /** Where the weights are that a link starts from: in turn, so that those before stay until the next are written. */
 function linked(link: number): StageModel {
-  return link % 2 === 0 ? 'keptEven' : 'keptOdd';
+  return link % 2 === 0 ? 'linkEven' : 'linkOdd';
 }

@@ -14,9 +14,10 @@ import type { RunFolder } from '../run-folder';
 
 /**
  * Names of models that stages leave. Most go when pruning is done: `working` is changed where it lies, `adapted` is the full
- * model after the warm-up, the two that are kept are what a killed run goes on with, `sliced` is not yet refitted.
+ * model after the warm-up, the two that are kept are what a killed run goes on with, `sliced` is not yet refitted. The two of
+ * links are what one training of recovery leaves to the next; they are recovery's own, as `adapted` is where it has a teacher.
  */
-export type StageModel = 'working' | 'adapted' | 'keptEven' | 'keptOdd' | 'sliced' | 'pruned' | 'recovered';
+export type StageModel = 'working' | 'adapted' | 'keptEven' | 'keptOdd' | 'sliced' | 'linkEven' | 'linkOdd' | 'pruned' | 'recovered';
 
 const ropeSchema = v.object({
   theta: v.number(),
