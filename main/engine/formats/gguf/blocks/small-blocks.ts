@@ -35,13 +35,20 @@ function smallBlocks({ bits, hasMinimum }: SmallForm): WrittenBlocks {
         // Adding -0 changes nothing, not even the sign of zero.
         const minimum = hasMinimum ? float16Value(view.getUint16(block + 2, true)) : -0;
         if (bits === 4) {
-          // Apart from five bits: without their shifts it takes about half the time.
-          for (let index = 0; index < HALF; index++) {
-            const pair = bytes[block + lowAt + index] as number;
-            target[out + index] = scale * ((pair & 15) - middle) + minimum;
-            target[out + HALF + index] = scale * ((pair >> 4) - middle) + minimum;
+          // Apart from five bits, and four bytes at a time: without their shifts, and with fewer reads, it takes about half the time.
+          for (let from = block + lowAt; from < block + blockBytes; from += 4) {
+            const word = view.getUint32(from, true);
+            target[out] = scale * ((word & 15) - middle) + minimum;
+            target[out + HALF] = scale * (((word >>> 4) & 15) - middle) + minimum;
+            target[out + 1] = scale * (((word >>> 8) & 15) - middle) + minimum;
+            target[out + HALF + 1] = scale * (((word >>> 12) & 15) - middle) + minimum;
+            target[out + 2] = scale * (((word >>> 16) & 15) - middle) + minimum;
+            target[out + HALF + 2] = scale * (((word >>> 20) & 15) - middle) + minimum;
+            target[out + 3] = scale * (((word >>> 24) & 15) - middle) + minimum;
+            target[out + HALF + 3] = scale * ((word >>> 28) - middle) + minimum;
+            out += 4;
           }
-          out += ELEMENTS;
+          out += HALF;
           continue;
         }
         const high = view.getUint32(block + highAt, true);
