@@ -1,9 +1,10 @@
 /** Turns the options of `shear compress` into a recipe. */
 import { basename, extname } from 'node:path';
+import * as v from 'valibot';
 import { starterTexts } from '../engine/jobs/bundled';
-import { completeRecipe, readRecipeFile, stageOfText } from '../engine/jobs/recipe';
+import { completeRecipe, holdsRows, readRecipeFile, stageOfText } from '../engine/jobs/recipe';
 import { UsageError } from '../engine/support/errors';
-import { GGUF_DTYPES, ONNX_DTYPES, type ExportTarget, type Recipe, type RecipeInput } from '../../preload/contract/recipe';
+import { columnsSchema, GGUF_DTYPES, ONNX_DTYPES, type Columns, type ExportTarget, type Recipe, type RecipeInput } from '../../preload/contract/recipe';
 import type { Arguments } from './arguments';
 
 export const FORMATS = ['safetensors', 'gguf', 'onnx'] as const;
@@ -106,17 +107,32 @@ function exportsFromArguments(args: Arguments): ExportTarget[] | undefined {
 
 /** The texts of an option and the files of ids as sources with names that differ; undefined where none are given. */
 export async function sourcesFromArguments(args: Arguments, option: 'data' | 'text' = 'data'): Promise<SourceInput[] | undefined> {
-  const texts = await Promise.all(args.list(option).map((text) => textSource(text, args)));
+  const columns = columnsFromArguments(args);
+  const texts = await Promise.all(args.list(option).map((text) => textSource(text, columns, args)));
   const sources = [...texts, ...args.list('ids').map((text) => idsSource(text, args))];
   if (sources.length === 0) return undefined;
   return sources.map((source, index) => ({ ...source, name: uniqueName(source.name, sources.slice(0, index).map((other) => other.name)) }));
 }
 
 /** `FILE` or `FILE:WEIGHT`; a colon that no number follows belongs to the file's name. */
-async function textSource(text: string, args: Arguments): Promise<SourceInput> {
+async function textSource(text: string, columns: Columns | undefined, args: Arguments): Promise<SourceInput> {
   const [, file = text, weight] = /^(.+):(\d+(?:\.\d+)?)$/.exec(text) ?? [];
   const path = args.path(file);
-  return { kind: 'text', path, name: nameOf(file), stage: await stageOfText(path), ...(weight === undefined ? {} : { weight: Number(weight) }) };
+  // Plain texts have no columns: what is said of the tables beside them is not for them.
+  const chosen = columns !== undefined && holdsRows(path) ? { columns } : {};
+  return { kind: 'text', path, name: nameOf(file), stage: await stageOfText(path, chosen.columns), ...chosen, ...(weight === undefined ? {} : { weight: Number(weight) }) };
+}
+
+/** `text=NAME`, `question=NAME,answer=NAME[,context=NAME]` or `messages=NAME`; names may hold commas. */
+function columnsFromArguments(args: Arguments): Columns | undefined {
+  const text = args.has('columns') ? args.required('columns') : undefined;
+  if (text === undefined) return undefined;
+  const pairs = text.split(/,(?=(?:text|question|answer|context|messages)=)/).map((pair) => pair.split(/=(.*)/s).slice(0, 2));
+  const columns = v.safeParse(columnsSchema, Object.fromEntries(pairs.map(([key = '', name = '']) => [key, name])));
+  if (columns.success) return columns.output;
+  throw new UsageError(`--columns says which columns hold what; found "${text}".`, {
+    hint: 'For example --columns text=body, --columns question=ask,answer=reply or --columns messages=chat',
+  });
 }
 
 /** `FILE` or `NAME=FILE`. */

@@ -64,7 +64,7 @@ export function createDesktopHandlers(options: DesktopOptions): DesktopHandlers 
         title: 'Choose texts',
         properties: ['openFile', 'multiSelections'],
         filters: [
-          { name: 'Texts', extensions: ['txt', 'md', 'jsonl', 'json'] },
+          { name: 'Texts', extensions: ['txt', 'md', 'jsonl', 'ndjson', 'json', 'csv', 'tsv', 'tab', 'parquet'] },
           { name: 'All files', extensions: ['*'] },
         ],
       }),

@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import { inspectionSchema, textPreviewSchema } from './model';
-import { exportTargetSchema, lockSchema, modeSchema, recipeSchema, sizeSchema } from './recipe';
+import { columnsSchema, exportTargetSchema, lockSchema, modeSchema, recipeSchema, sizeSchema } from './recipe';
 import { type errorDataSchema, estimateSchema, exportedSchema, runEventSchema, runResultSchema, runSummarySchema, sizeForecastSchema } from './run';
 import { deviceSchema, settingsSchema, settingsViewSchema } from './settings';
 
@@ -15,7 +15,7 @@ const nothing = v.strictObject({});
 /** Calls that the engine process answers. */
 export const engineCalls = {
   'models.inspect': { request: v.strictObject({ path }), reply: inspectionSchema },
-  'texts.preview': { request: v.strictObject({ path, model: v.optional(path) }), reply: textPreviewSchema },
+  'texts.preview': { request: v.strictObject({ path, model: v.optional(path), columns: v.optional(columnsSchema) }), reply: textPreviewSchema },
   'plan.size': {
     request: v.strictObject({
       model: path, size: sizeSchema, mode: modeSchema, target: exportTargetSchema, locks: v.optional(v.pipe(v.array(lockSchema), v.maxLength(2000))),

@@ -67,8 +67,17 @@ export const textPreviewSchema = v.object({
   bytes: v.number(),
   /** Documents found: paragraphs groups of a text file, rows of a JSONL file. */
   documents: v.number(),
-  /** Tokens in the whole file, exact when a model was given, else 0. */
+  /** Tokens in the whole file when a model was given, else 0. */
   tokens: v.number(),
+  /** False where the tokens beyond the first ten million characters are told from the text's length. */
+  tokensExact: v.boolean(),
+  /** Rows that cannot be used: how many, and the first of them with their numbers and reasons. */
+  leftOut: v.number(),
+  badRows: v.array(v.object({ row: v.number(), reason: v.string() })),
+  /** Names of the columns or fields of rows, to choose those with the text by hand; none for texts without rows. */
+  columns: v.array(v.string()),
+  /** Languages by their codes of ISO 639-3 with their shares, 0 to 1, largest first. */
+  languages: v.array(v.object({ code: v.string(), share: v.number() })),
   /** For people: `plain text`, `JSON lines, field "text"`, `chat messages`, `token ids`. */
   format: v.string(),
   /** The stage of recovery that its format is for: questions with answers are instructions, all else is text to read. */

@@ -72,6 +72,7 @@ export class CheckChoice {
         weight: source.weight,
         stage: source.stage,
         isIds: source.preview?.format === 'token ids',
+        columns: source.form.choice,
         tokens: source.tokens,
       })),
       effort: this.effort,

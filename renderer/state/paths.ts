@@ -1,6 +1,6 @@
 /** What dropped paths are, told from their names alone: models, texts, and how people call them. */
 
-const TEXT_ENDINGS = ['.txt', '.md', '.jsonl', '.ndjson', '.json', '.csv', '.tsv', '.parquet'];
+const TEXT_ENDINGS = ['.txt', '.md', '.jsonl', '.ndjson', '.json', '.csv', '.tsv', '.tab', '.parquet'];
 /** Files that are only in model folders: dropping one means the folder. */
 const MODEL_FILES =
   /^((generation_|genai_|tokenizer_|adapter_)?config\.json|tokenizer\.json|special_tokens_map\.json|.*\.index\.json|.*\.safetensors|pytorch_model.*\.bin|.*\.onnx([._]data)?)$/;

@@ -1,5 +1,5 @@
 /** Builds the recipe from the choices of the wizard; pure, so that what is sent can be tested. */
-import type { ExportTarget, LorashearSettings, Mode, Recipe, RecipeInput, Source } from '../../preload/contract/recipe';
+import type { Columns, ExportTarget, LorashearSettings, Mode, Recipe, RecipeInput, Source } from '../../preload/contract/recipe';
 
 /** How long to train, in words; the tokens follow from what the texts hold. */
 export type Effort = 'quick' | 'normal' | 'thorough';
@@ -66,6 +66,8 @@ export interface Choices {
     readonly weight: number;
     readonly stage: NonNullable<Source['stage']>;
     readonly isIds: boolean;
+    /** Chosen by hand; null where Shear found what holds the text. */
+    readonly columns: Columns | null;
     readonly tokens: number;
   }[];
   readonly effort: Effort;
@@ -97,6 +99,7 @@ export function buildRecipe(choices: Choices): RecipeInput {
       name: source.name,
       weight: source.weight,
       stage: source.stage,
+      ...(source.columns === null ? {} : { columns: source.columns }),
     })),
     budgetTokens: budgetTokens(choices.effort, textTokens, choices.batch * length),
     seed: choices.seed,

@@ -1,8 +1,9 @@
 /** The texts that the smaller model shall stay good at: what was given, what is in them, and how much each counts. */
 import type { Reply, ShearBridge } from '../../preload/contract/channels';
 import type { TextPreview } from '../../preload/contract/model';
-import type { Source } from '../../preload/contract/recipe';
+import type { Columns, Source } from '../../preload/contract/recipe';
 import { ask, errorData, type ErrorData } from './bridge.svelte';
+import { ColumnsForm, type ColumnKind, type ColumnPart } from './columns.svelte';
 import { nameOf, uniqueName } from './paths';
 import type { UndoQueue } from './undo.svelte';
 
@@ -11,6 +12,15 @@ export type StarterText = Reply<'app.example'>['texts'][number];
 
 /** Largest weight of a text in the mix. */
 export const MAX_WEIGHT = 1000;
+
+/** What training takes of a text. */
+export interface Drawn {
+  /** Share of the training, 0 to 1. */
+  readonly share: number;
+  readonly tokens: number;
+  /** How many times over its text comes, at most once below 1. */
+  readonly passes: number;
+}
 
 /** One text source and what is known about it. */
 export class TextSource {
@@ -22,6 +32,9 @@ export class TextSource {
   preview = $state.raw<TextPreview | null>(null);
   error = $state.raw<ErrorData | null>(null);
   busy = $state(true);
+  readonly form = new ColumnsForm();
+  /** Columns of its rows that can be chosen; what was seen of them stays when a choice leads nowhere. */
+  columns = $state.raw<readonly string[]>([]);
 
   constructor(path: string, name: string) {
     this.path = path;
@@ -39,6 +52,11 @@ export class TextSource {
 
   get tokens(): number {
     return this.preview?.tokens ?? 0;
+  }
+
+  /** Whether its rows can be read but none of them tells what is text. */
+  get needsColumns(): boolean {
+    return this.columns.length > 0 && this.form.choice === null && this.preview !== null && this.preview.documents === 0;
   }
 
   setWeight(weight: number): void {
@@ -83,6 +101,33 @@ export class TextsChoice {
   /** Whether the wizard may go on: something to learn from, and nothing that counts but cannot be read. */
   get isReady(): boolean {
     return !this.isBusy && this.used.length > 0 && this.unusable.length === 0;
+  }
+
+  /** What training takes of a text, going by the weights and a budget of tokens; the mix moves as texts turn out harder. */
+  drawn(source: TextSource, budgetTokens: number): Drawn | null {
+    if (!source.isUsed || source.tokens === 0 || budgetTokens === 0) return null;
+    const share = source.weight / this.used.reduce((sum, { weight }) => sum + weight, 0);
+    const tokens = Math.round(share * budgetTokens);
+    return { share, tokens, passes: tokens / source.tokens };
+  }
+
+  /** Says what a table's rows hold; it is read again once that is complete. */
+  async setColumnKind(source: TextSource, kind: ColumnKind): Promise<void> {
+    const before = source.form.choice;
+    source.form.kind = kind;
+    await this.#columnsChanged(source, before);
+  }
+
+  /** Names the column of one part; an empty name takes it back. */
+  async setColumn(source: TextSource, part: ColumnPart, column: string): Promise<void> {
+    const before = source.form.choice;
+    source.form.choose(part, column);
+    await this.#columnsChanged(source, before);
+  }
+
+  async #columnsChanged(source: TextSource, before: Columns | null): Promise<void> {
+    const now = source.form.choice;
+    if (JSON.stringify(now) !== JSON.stringify(before)) await this.#preview(source);
   }
 
   has(path: string): boolean {
@@ -138,15 +183,22 @@ export class TextsChoice {
     else await this.add([starter]);
   }
 
+  /** Reads a text; of several that are under way for one, the last counts. */
   async #preview(source: TextSource): Promise<void> {
+    const { choice } = source.form;
+    const isLatest = (): boolean => source.form.choice === choice || JSON.stringify(source.form.choice) === JSON.stringify(choice);
+    source.busy = true;
     try {
-      const preview = await ask(this.#bridge, 'texts.preview', { path: source.path, model: this.#model });
+      const preview = await ask(this.#bridge, 'texts.preview', { path: source.path, model: this.#model, ...(choice === null ? {} : { columns: choice }) });
+      if (!isLatest()) return;
+      source.error = null;
       source.preview = preview;
       source.stage = preview.stage;
+      if (preview.columns.length > 0) source.columns = preview.columns;
     } catch (error) {
-      source.error = errorData(error);
+      if (isLatest()) source.error = errorData(error);
     } finally {
-      source.busy = false;
+      if (isLatest()) source.busy = false;
     }
   }
 }

@@ -1,7 +1,9 @@
 /** Every English text of the window, by page. Words for people who have never trained a model. */
 import type { RecipeInput } from '../../preload/contract/recipe';
+import type { TextPreview } from '../../preload/contract/model';
+import type { Drawn } from '../state/texts.svelte';
 import { enProgram } from './en-program';
-import { counted, formatBytes, formatCompact, formatCount, formatDuration, formatFigure, formatPercent, formatRounded, formatTimes, formatWholePercent } from './format';
+import { counted, formatBytes, formatCompact, formatCount, formatDuration, formatFigure, formatPercent, formatRounded, formatTimes, formatWholePercent, languageName, roundedTo2 } from './format';
 
 /** The English texts; functions take numbers and put them into words. */
 export const en = {
@@ -225,16 +227,35 @@ export const en = {
   texts: {
     lead: 'Give texts like those that the model shall stay good at. Shear trains the smaller model on them and measures what it knows.',
     dropTitle: 'Drop texts here',
-    dropHint: 'Plain text, JSON lines, JSON or token ids. They stay on this computer.',
+    dropHint: 'Plain text, JSON, CSV or Parquet tables, or token ids. They stay on this computer.',
     pick: 'Choose texts…',
     starters: 'Texts that come with Shear',
     licence: (licence: string) => `Licence: ${licence}`,
     list: 'Your texts',
     none: 'No texts yet. Drop some, or tick texts that come with Shear.',
     reading: 'Reading…',
-    facts: (format: string, documents: number, tokens: number) =>
-      `${format} · ${counted(documents, 'document', 'documents')} · ${counted(tokens, 'token', 'tokens')}`,
+    facts: ({ format, documents, tokens, tokensExact, languages }: TextPreview) =>
+      [
+        format,
+        counted(documents, 'document', 'documents'),
+        `${tokensExact ? '' : 'about '}${counted(tokens, 'token', 'tokens')}`,
+        ...(languages.length === 0 ? [] : [languages.map(({ code, share }) => `${languageName(code)}${share > 0.95 ? '' : ` ${formatWholePercent(share)}`}`).join(', ')]),
+      ].join(' · '),
+    drawn: ({ share, tokens, passes }: Drawn) =>
+      `${formatWholePercent(share)} of the training at first: about ${counted(roundedTo2(tokens), 'token', 'tokens')}, ${passes < 0.95 ? `${formatWholePercent(passes)} of this text` : passes < 1.05 ? 'this text once' : `this text ${formatTimes(passes)} times`}.`,
+    badRows: (count: number) => `${counted(count, 'row', 'rows')} cannot be used and ${count === 1 ? 'is' : 'are'} left out`,
+    badRow: (row: number, reason: string) => `Row ${formatCount(row)} ${reason}`,
+    moreBadRows: (count: number) => `And ${counted(count, 'row', 'rows')} more.`,
+    columns: {
+      title: 'Which columns hold the text?',
+      kind: 'The rows hold',
+      kinds: { found: 'what Shear found', text: 'text to read', questions: 'questions and answers', messages: 'conversations' },
+      parts: { text: 'Text', question: 'Question', answer: 'Answer', context: 'What belongs to the question', messages: 'Conversation' },
+      choose: 'Choose a column…',
+      none: 'Nothing',
+    },
     preview: 'What the model will see',
+    previewOf: (name: string) => `What the model will see of ${name}`,
     weight: 'Weight',
     weightOf: (name: string) => `Weight of ${name}; 0 leaves it out`,
     off: 'left out',

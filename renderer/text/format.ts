@@ -11,6 +11,7 @@ const times = new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 2 });
 const tiny = new Intl.NumberFormat(LOCALE, { notation: 'scientific', maximumSignificantDigits: 2 });
 const date = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'short' });
 const plural = new Intl.PluralRules(LOCALE);
+const languages = new Intl.DisplayNames([LOCALE], { type: 'language', fallback: 'code' });
 
 const BYTE_UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
 
@@ -96,4 +97,14 @@ export function formatMoment(milliseconds: number): string {
 /** A number with its word: 1 layer, 30 layers. */
 export function counted(value: number, one: string, many: string): string {
   return `${count.format(value)} ${plural.select(value) === 'one' ? one : many}`;
+}
+
+/** The name of a language by its code of ISO 639: German for deu. */
+export function languageName(code: string): string {
+  return languages.of(code) ?? code;
+}
+
+/** A count as people say it where more digits would claim too much: 43,690 as 44,000. */
+export function roundedTo2(value: number): number {
+  return Number(value.toPrecision(2));
 }

@@ -1,5 +1,5 @@
 /** Parsers of what people write themselves or a run leaves: texts, rows, ids, task files, recipes, run folders. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { readIdsBlocks, readTextBlocks } from '../../main/engine/data/token-source';
@@ -63,6 +63,43 @@ const jsonRows: FuzzTarget = {
       return random.nextInteger(2) === 0
         ? fileCase(join(folder, 'rows.jsonl'), damageLines(Buffer.from(rows.map((row) => JSON.stringify(row)).join('\n')), random), (path) => readText(path, tokenizer))
         : fileCase(join(folder, 'rows.json'), damageJson(Buffer.from(JSON.stringify(rows)), random), (path) => readText(path, tokenizer));
+    };
+  },
+};
+
+const TABLE = '\ufeffid;text\r\n1;One\r\n2;"Two; ""quoted""\r\nand broken"\r\n3;\r\n\r\n"4";Füchslein\n';
+
+const tables: FuzzTarget = {
+  name: 'tables',
+  fixedBytes: TEXT_BYTES,
+  mostMs: MOST_MS,
+  async prepare(folder) {
+    const tokenizer = exampleTokenizer();
+    const seeds = [TABLE, TABLE.replaceAll(';', '\t'), TABLE.replaceAll(';', ',')].map((text) => Buffer.from(text));
+    return (random) => {
+      const ending = pick(random, ['csv', 'tsv']);
+      return fileCase(join(folder, `table.${ending}`), damageBytes(pick(random, seeds), random), (path) => readText(path, tokenizer));
+    };
+  },
+};
+
+/** A page's values, twice two million of them, and the levels that say which are there. */
+const PAGE_BYTES = 1 << 26;
+
+const parquet: FuzzTarget = {
+  name: 'parquet',
+  fixedBytes: PAGE_BYTES,
+  mostMs: MOST_MS,
+  async prepare(folder) {
+    const tokenizer = exampleTokenizer();
+    const source = join(import.meta.dirname, '..', 'data', 'parquet');
+    const seeds = readdirSync(source).filter((name) => name.endsWith('.parquet')).map((name) => readFileSync(join(source, name)));
+    return (random) => {
+      const seed = pick(random, seeds);
+      // Half of the damage goes to the description at the end, by which all else is read.
+      const footer = seed.length - 8 - seed.readUInt32LE(seed.length - 8);
+      const bytes = random.nextInteger(2) === 0 ? damageBytes(seed, random) : Buffer.concat([seed.subarray(0, footer), damageBytes(seed.subarray(footer), random)]);
+      return fileCase(join(folder, 'table.parquet'), bytes, (path) => readText(path, tokenizer));
     };
   },
 };
@@ -157,4 +194,4 @@ const runFolder: FuzzTarget = {
   },
 };
 
-export const TEXT_TARGETS: readonly FuzzTarget[] = [plainText, jsonRows, ids, tasks, recipe, runFolder];
+export const TEXT_TARGETS: readonly FuzzTarget[] = [plainText, jsonRows, tables, parquet, ids, tasks, recipe, runFolder];

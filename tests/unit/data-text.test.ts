@@ -32,7 +32,7 @@ async function write(name: string, content: string | Uint8Array): Promise<string
 async function read(file: string, onProblem?: (problem: Problem, row: number) => void): Promise<{ documents: Document[]; format: string }> {
   const source = openTextSource(file, { onProblem });
   const documents: Document[] = [];
-  for await (const document of source.documents) documents.push(document);
+  for await (const { document } of source.documents) documents.push(document);
   return { documents, format: source.format };
 }
 
@@ -93,9 +93,9 @@ describe('plain texts', () => {
   test('that are no texts, or not there, are named', async () => {
     expect((await errorOf(async () => texts(path.join(folder, 'none.txt')))).code).toBe('not-found');
     expect((await errorOf(async () => texts(folder))).message).toContain('folder');
-    const table = await errorOf(async () => texts(await write('table.csv', 'a,b\n')));
+    const table = await errorOf(async () => texts(await write('table.xlsx', 'a,b\n')));
     expect(table.code).toBe('unsupported');
-    expect(table.hint).toContain('.jsonl');
+    expect(table.hint).toContain('.csv');
   });
 });
 
@@ -186,8 +186,9 @@ describe('with a tokenizer', () => {
     const found = await previewText(rows, tokenizer);
     expect(found.documents).toBe(1);
     expect(found.samples[0]?.length).toBeLessThan(410);
-    expect(found.problems).toHaveLength(11);
-    expect(found.problems[10]?.message).toContain('15 more rows');
+    expect(found).toMatchObject({ leftOut: 25, problems: [], columns: ['text', 'no'], tokensExact: true });
+    expect(found.badRows).toHaveLength(25);
+    expect(found.badRows[0]).toEqual({ row: 2, reason: 'has the field "no"; expected "text".' });
 
     const ids = await previewText(await write('ids.json', JSON.stringify([tokenizer.encode('Hello world'), [1]])), tokenizer);
     expect(ids).toMatchObject({ format: 'token ids', documents: 2, tokens: 3, samples: ['Hello world', ''] });

@@ -19,7 +19,7 @@ export const analyze: Command = {
     memory: { type: 'string' },
   },
   help: [
-    { usage: '--text FILE', about: 'a text (.txt, .md, .jsonl, .json); each is a kind of knowledge of its own' },
+    { usage: '--text FILE', about: 'a text (.txt, .md, .jsonl, .json, .csv, .tsv, .parquet); each is a kind of knowledge of its own' },
     { usage: '--ids [NAME=]FILE', about: 'token ids instead or as well: JSON, one array, or an array of arrays' },
     { usage: '--csv FILE', about: 'write the table there too, for spreadsheets' },
     { usage: '--ratio R', about: 'share of a part that is taken out to see what is lost; 0.25 unless given' },

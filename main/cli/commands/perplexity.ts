@@ -17,7 +17,7 @@ export const perplexity: Command = {
     window: { type: 'string' },
   },
   help: [
-    { usage: '--text FILE', about: 'a text (.txt, .md, .jsonl, .json); repeat for several' },
+    { usage: '--text FILE', about: 'a text (.txt, .md, .jsonl, .json, .csv, .tsv, .parquet); repeat for several' },
     { usage: '--ids FILE', about: 'token ids instead: JSON, one array, or an array of arrays' },
     { usage: '--tokens N', about: 'only the first N tokens' },
     { usage: '--window N', about: `tokens that the model sees at a time; ${DEFAULT_WINDOW} unless given` },

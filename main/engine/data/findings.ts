@@ -15,6 +15,12 @@ export interface TextProblem {
   readonly hint?: string;
 }
 
+/** A row that is left out, and why: what follows on "Row 3". */
+export interface BadRow {
+  readonly row: number;
+  readonly reason: string;
+}
+
 /** A first look at one text source. */
 export interface TextFindings {
   readonly path: string;
@@ -24,6 +30,15 @@ export interface TextFindings {
   readonly documents: number;
   /** Tokens in the whole file, 0 without a tokenizer. */
   readonly tokens: number;
+  /** False where the tokens beyond the first ten million characters are told from the text's length. */
+  readonly tokensExact: boolean;
+  /** Rows that cannot be used: how many, and the first of them in their order. */
+  readonly leftOut: number;
+  readonly badRows: BadRow[];
+  /** Names of the columns or fields of rows; none for texts without rows. */
+  readonly columns: string[];
+  /** Languages by their codes of ISO 639-3 and their shares (0 to 1), largest first; none where none is recognised. */
+  readonly languages: { readonly code: string; readonly share: number }[];
   /** For people: `plain text`, `JSON lines, field "text"`, `token ids`. */
   readonly format: string;
   /** The stage of recovery that it is for, as far as its format tells. */

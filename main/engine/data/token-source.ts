@@ -5,8 +5,9 @@ import type { Tokenizer } from '../tokenizer/tokenizer';
 import type { TextProblem } from './findings';
 import { readIdsFile } from './ids-file';
 import { BlockPacker, packDocuments, type Block } from './packing';
-import { documentText, type ChatStyle } from './rows';
-import { readTextSource } from './text-source';
+import { chatStyle, renderDocuments } from './rendered';
+import type { ColumnChoice } from './rows';
+import { openTextSource } from './text-source';
 
 export interface BlockOptions {
   /** Ids of a block. */
@@ -17,16 +18,13 @@ export interface BlockOptions {
   readonly maxTokens?: number | undefined;
   /** Read no more of each document than this: for who wants to know only that there is enough. */
   readonly maxDocumentCharacters?: number | undefined;
+  /** Columns of a text's rows that were chosen by hand. */
+  readonly columns?: ColumnChoice | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told of rows left out; without it the first raises TextError. */
   readonly onProblem?: ((problem: TextProblem, row: number) => void) | undefined;
-}
-
-/** How a model writes conversations, from its tokenizer; null if it has no template. */
-export function chatStyle(tokenizer: Tokenizer): ChatStyle | null {
-  if (tokenizer.chatTemplate === null) return null;
-  const textOf = (id: number | null | undefined): string => (id === null || id === undefined ? '' : (tokenizer.tokenText(id) ?? ''));
-  return { template: tokenizer.chatTemplate, bos: textOf(tokenizer.bosId), eos: textOf(tokenizer.eosIds[0]) };
+  /** Told at the end how many documents and tokens were read. */
+  readonly onRead?: ((documents: number, tokens: number) => void) | undefined;
 }
 
 /**
@@ -37,8 +35,10 @@ export async function readTextBlocks(file: string, tokenizer: Tokenizer, options
   const packer = new BlockPacker(options.length, tokenizer.eosIds[0] ?? null);
   const style = chatStyle(tokenizer);
   const limit = options.maxTokens ?? Number.POSITIVE_INFINITY;
-  for await (const document of readTextSource(file, { signal: options.signal, onProblem: options.onProblem })) {
-    const ids = tokenizer.encode(documentText(document, style).slice(0, options.maxDocumentCharacters));
+  const source = openTextSource(file, { signal: options.signal, onProblem: options.onProblem, columns: options.columns });
+  let documents = 0;
+  for await (const { text } of renderDocuments(source, style)) {
+    const ids = tokenizer.encode(text.slice(0, options.maxDocumentCharacters));
     const outside = ids.find((id) => id >= options.vocabulary);
     if (outside !== undefined) {
       throw new TextError(`The tokenizer gives the token id ${outside}, but the model has only ${options.vocabulary} tokens.`, {
@@ -47,9 +47,11 @@ export async function readTextBlocks(file: string, tokenizer: Tokenizer, options
       });
     }
     packer.add(ids);
+    documents++;
     if (packer.tokens >= limit) break;
     await breathe(options.signal);
   }
+  options.onRead?.(documents, packer.tokens);
   return packer.blocks;
 }
 

@@ -32,7 +32,7 @@ export async function checkSources(checkpoint: Checkpoint, recipe: Recipe, signa
   const problems: Problem[] = [];
   for (const source of present) {
     const count = async (blockLength: number, maxDocumentCharacters?: number): Promise<number> => {
-      const options = { length: blockLength, vocabulary, maxTokens: FEWEST_BLOCKS * length, maxDocumentCharacters, signal, onProblem: () => undefined };
+      const options = { length: blockLength, vocabulary, maxTokens: FEWEST_BLOCKS * length, maxDocumentCharacters, columns: source.columns, signal, onProblem: () => undefined };
       const blocks = source.kind === 'ids' || tokenizer === null ? readIdsBlocks(source.path, options) : readTextBlocks(source.path, tokenizer, options);
       return (await blocks).length;
     };

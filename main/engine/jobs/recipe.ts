@@ -2,6 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { recipeSchema, type Recipe, type RecipeInput, type Source } from '../../../preload/contract/recipe';
+import { rowFileFormat } from '../data/row-files';
 import { readStage } from '../data/text-source';
 import { AppError, InternalError, UsageError } from '../support/errors';
 import { readJsonFile } from './json-files';
@@ -21,13 +22,18 @@ export function completeRecipe(input: RecipeInput | PartialRecipe): Recipe {
  * The stage of recovery that a text is for, from a look at its beginning. A file that cannot be read gets the default:
  * the check of the recipe tells what is wrong with it, together with everything else.
  */
-export async function stageOfText(path: string): Promise<Source['stage']> {
+export async function stageOfText(path: string, columns?: Source['columns']): Promise<Source['stage']> {
   try {
-    return await readStage(path);
+    return await readStage(path, columns);
   } catch (error) {
     if (!(error instanceof AppError) || error instanceof InternalError) throw error;
     return 'pretraining';
   }
+}
+
+/** Whether a file holds rows, by its ending: only those have columns to choose. */
+export function holdsRows(path: string): boolean {
+  return rowFileFormat(path) !== null;
 }
 
 /** Reads a recipe file; its relative paths start from the file's own folder. */

@@ -73,11 +73,11 @@ export function createEngineService(options: EngineServiceOptions): EngineServic
       return inspectCheckpoint(path);
     },
 
-    'texts.preview': async ({ path, model }) => {
-      if (model === undefined) return previewText(path, null);
+    'texts.preview': async ({ path, model, columns }) => {
+      if (model === undefined) return previewText(path, null, { columns });
       const checkpoint = await openCheckpoint(model);
       try {
-        return await previewText(path, await loadCheckpointTokenizer(checkpoint));
+        return await previewText(path, await loadCheckpointTokenizer(checkpoint), { columns });
       } finally {
         await checkpoint.close();
       }

@@ -110,6 +110,50 @@ describe('the texts', () => {
     expect(texts.sources.map((source) => source.path)).toEqual(['/1.txt', '/2.txt', '/3.txt']);
   });
 
+  it('are read again when their columns are named, and the last answer counts', async () => {
+    const asked: unknown[] = [];
+    const answers: (() => void)[] = [];
+    const texts = new TextsChoice(new FakeBridge({
+      'texts.preview': async ({ path, columns }) => {
+        asked.push(columns);
+        if (columns === undefined) return { ...preview(path), documents: 0, columns: ['ask', 'reply'], problems: [{ severity: 'error', code: 'no-usable-row', message: 'None.' }] };
+        await new Promise<void>((resolve) => answers.push(resolve));
+        return preview(path, 'text' in columns ? 1 : 2, 'instruction');
+      },
+    }), '/m', new UndoQueue());
+    await texts.add([{ path: '/t.csv' }]);
+    const [source] = texts.sources;
+    if (source === undefined) throw new Error('nothing was added');
+    expect(source.needsColumns).toBe(true);
+    expect(texts.isReady).toBe(false);
+    await texts.setColumnKind(source, 'questions');
+    await texts.setColumn(source, 'question', 'ask');
+    await texts.setColumn(source, 'answer', 'ask');
+    expect(asked).toEqual([undefined]);
+    const first = texts.setColumn(source, 'answer', 'reply');
+    source.form.choose('text', 'reply');
+    const second = texts.setColumnKind(source, 'text');
+    answers[1]?.();
+    await second;
+    answers[0]?.();
+    await first;
+    expect(asked).toEqual([undefined, { question: 'ask', answer: 'reply' }, { text: 'reply' }]);
+    expect(source).toMatchObject({ tokens: 1, busy: false, needsColumns: false, stage: 'instruction', columns: ['ask', 'reply'] });
+    expect(texts.isReady).toBe(true);
+  });
+
+  it('say what training draws of each by the weights', async () => {
+    const texts = new TextsChoice(fake(), '/m', new UndoQueue());
+    await texts.add([{ path: '/1.txt' }, { path: '/2.txt' }]);
+    const [first, second] = texts.sources;
+    if (first === undefined || second === undefined) throw new Error('nothing was added');
+    second.setWeight(3);
+    expect(texts.drawn(first, 8000)).toEqual({ share: 0.25, tokens: 2000, passes: 2 });
+    expect(texts.drawn(second, 400)).toEqual({ share: 0.75, tokens: 300, passes: 0.3 });
+    first.setWeight(0);
+    expect(texts.drawn(first, 8000)).toBeNull();
+  });
+
   it('of conversations are recovered in the instruction stage', async () => {
     const texts = new TextsChoice(fake(), '/m', new UndoQueue());
     await texts.add([{ path: '/chat.jsonl' }, { path: '/book.txt' }]);
@@ -129,11 +173,11 @@ describe('the recipe', () => {
     const recipe = buildRecipe({
       model: '/m', contextLength: 128, size: { kind: 'bytes', bytes: 500_000 }, locks: ['2:mlp'], compensation: 'refit', precision: 'exact', mode: 'quality', effort: 'quick', rank: 4, learningRate: 1e-3, batch: 2, length: 256, seed: 7, out: '/o',
       exports: [{ format: 'gguf', dtype: 'F16' }], prompts: 'Hello\n\n  there ',
-      sources: [{ path: '/t', name: 't', weight: 2, stage: 'instruction', isIds: true, tokens: 5000 }],
+      sources: [{ path: '/t', name: 't', weight: 2, stage: 'instruction', isIds: true, columns: { text: 'body' }, tokens: 5000 }],
     });
     expect(recipe).toMatchObject({
       prompts: ['Hello', 'there'], training: { batch: 2, length: 128, rank: 4, alpha: 8, precision: 'exact' },
-      size: { kind: 'bytes', bytes: 500_000 }, locks: ['2:mlp'], method: { compensation: 'refit' }, sources: [{ kind: 'ids', weight: 2 }], mode: 'quality',
+      size: { kind: 'bytes', bytes: 500_000 }, locks: ['2:mlp'], method: { compensation: 'refit' }, sources: [{ kind: 'ids', weight: 2, columns: { text: 'body' } }], mode: 'quality',
     });
   });
 

@@ -65,7 +65,7 @@ export function inspection(path: string): Inspection {
 
 /** A preview of a readable text. */
 export function preview(path: string, tokens = 40_000, stage: TextPreview['stage'] = 'pretraining'): TextPreview {
-  return { path, name: path, bytes: 4 * tokens, documents: 10, tokens, format: stage === 'instruction' ? 'JSON lines, rows of one kind' : 'plain text', stage, samples: ['Once.'], problems: [] };
+  return { path, name: path, bytes: 4 * tokens, documents: 10, tokens, format: stage === 'instruction' ? 'JSON lines, rows of one kind' : 'plain text', stage, samples: ['Once.'], problems: [], tokensExact: true, leftOut: 0, badRows: [], columns: [], languages: [] };
 }
 
 /** A forecast that says nothing surprising. */

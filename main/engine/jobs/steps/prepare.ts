@@ -43,10 +43,13 @@ export async function packSources(
     const onProblem = (): void => {
       leftOut++;
     };
+    const onRead = (documents: number, tokens: number): void => {
+      note(`${source.name}: ${tokens.toLocaleString('en')} tokens were read, from ${documents.toLocaleString('en')} ${documents === 1 ? 'document' : 'documents'}.`);
+    };
     const blocks =
       source.kind === 'ids' || tokenizer === null
         ? await readIdsBlocks(source.path, options)
-        : await readTextBlocks(source.path, tokenizer, { ...options, onProblem });
+        : await readTextBlocks(source.path, tokenizer, { ...options, columns: source.columns, onProblem, onRead });
     if (leftOut > 0) note(`${source.name}: ${leftOut} rows could not be used and were left out.`);
     if (blocks.length < FEWEST_BLOCKS) throw tooShort(source, blocks.length, length, null);
     const share = Math.min(recipe.recovery.heldBackShare, MAX_HELD_BACK_TOKENS / (blocks.length * length));
