@@ -1,4 +1,5 @@
 /** Entry of the command line: connects the program to this process and its signals. */
+import { argumentsOf } from './cli/launch';
 import { main } from './cli/main';
 import { PAUSE } from './engine/jobs/run';
 
@@ -16,7 +17,7 @@ process.on('SIGTERM', () => stop(PAUSE));
 // A closed pipe (`shear runs | head`) is no reason to crash.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
-process.exitCode = await main(process.argv.slice(2), {
+process.exitCode = await main(argumentsOf(process.argv), {
   stdout: process.stdout,
   stderr: process.stderr,
   cwd: process.cwd(),

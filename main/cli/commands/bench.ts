@@ -9,6 +9,7 @@ import { modelNameOf } from '../../engine/jobs/model-name';
 import { UsageError } from '../../engine/support/errors';
 import type { Arguments } from '../arguments';
 import type { Command, CommandContext, Outcome } from '../command';
+import { startOf } from '../launch';
 import { asBytes, asCount, asFigure, asPercent, columns } from '../words';
 
 const DEFAULT_ROUNDS = 5;
@@ -63,7 +64,7 @@ export const bench: Command = {
       rounds: args.number('rounds', { least: 1, most: 1000, whole: true }) ?? DEFAULT_ROUNDS,
       int8: int8Of(args, work),
       memoryLimitBytes: context.memoryLimitBytes,
-      self: [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'bench', work, '--json', '--serve'],
+      self: [process.execPath, ...process.execArgv, ...startOf(process.argv).slice(1), 'bench', work, '--json', '--serve'],
       signal: context.signal,
       onProgress: context.progress('Measuring'),
     });
