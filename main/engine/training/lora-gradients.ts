@@ -4,7 +4,7 @@
  */
 import { factorsOf, type LoraAdapter } from '../execution/adapter';
 import { ATTENTION_GATE, loraName, MLP_GATE } from '../execution/block-graph';
-import type { BatchShape, BlockOptions, Executor, LayerGates, TaughtRows } from '../execution/executor';
+import type { BatchShape, BlockOptions, Executor, LayerGates, TaughtRows, TrainingBlock } from '../execution/executor';
 import type { ExecutableModel } from '../execution/loaded-model';
 import { evaluateDim, bindDims } from '../graph/dims';
 import type { LinearRole } from '../model/config';
@@ -12,7 +12,7 @@ import type { ResidentTensor } from '../runtime/resident-tensor';
 import { float32, float32Data, type Feed, type RuntimeTensor, type Session } from '../runtime/session';
 import { breathe } from '../support/progress';
 import type { DropoutSource } from './dropout';
-import { INT8_WEIGHTS, Int8Weights } from './int8-weights';
+import { Int8Weights, roundedIn } from './int8-weights';
 import { layOutBatch, meanLosses } from './batch-layout';
 
 export interface FactorGradients {
@@ -100,12 +100,13 @@ export class LoraGradients {
       return { adapter: this.adapter, ...(gates && { gates }), ...(dropout && { dropout }), ...(documents && { documents }) };
     };
     const { recompute = false } = this.way;
-    const block = await executor.trainingBlock(model, shape, optionsOf(0), { recompute, ...(this.int8 && { int8Weights: INT8_WEIGHTS }) });
-    const { graphs } = block;
+    const blockOf = (layer: number): Promise<TrainingBlock> =>
+      executor.trainingBlock(model, shape, optionsOf(layer), { recompute, ...(this.int8 && { int8Weights: roundedIn(layer, depth) }) });
 
     const inputs: Float32Array[] = [executor.embed(model, ids, shape)];
     for (let layer = 0; layer < depth; layer++) {
       const feeds = await executor.blockFeeds(model, layer, inputs[layer] ?? new Float32Array(0), shape, optionsOf(layer));
+      const block = await blockOf(layer);
       const results = await block.forward.runKeeping(feeds, this.outputMemory(`${layer}`, block.forward, feeds));
       onDevice.set(layer, results.kept);
       const [output] = block.forward.graph.outputs;
@@ -122,6 +123,8 @@ export class LoraGradients {
     for (let layer = depth - 1; layer >= 0; layer--) {
       const hidden = inputs[layer] ?? new Float32Array(0);
       const feeds = await executor.blockFeeds(model, layer, hidden, shape, optionsOf(layer));
+      const block = await blockOf(layer);
+      const { graphs } = block;
       for (const name of recompute ? [] : graphs.savedNames) {
         const saved = onDevice.get(layer)?.get(name) ?? this.buffers.get(`${layer} ${name}`);
         if (saved !== undefined) feeds.set(name, saved);
