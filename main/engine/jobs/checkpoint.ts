@@ -11,6 +11,7 @@ import { writeWholeFile } from '../formats/whole-file';
 import type { Checkpoint, Numbers, Phases, SavedState } from '../support/checkpoint';
 import { AppError, FormatError, UsageError, toAppError } from '../support/errors';
 import type { RunFolder } from './run-folder';
+import type { SoftStop } from './soft-stop';
 
 /** Environment variable with the seconds between two checkpoints of a run; 0 keeps every step. */
 export const CHECKPOINT_VARIABLE = 'SHEAR_CHECKPOINT_SECONDS';
@@ -42,6 +43,8 @@ export interface StageCheckpointOptions {
   readonly intervalMs: number;
   /** A clock that never goes back, in milliseconds. */
   readonly nowMs?: () => number;
+  /** Where it is asked for, the next state that is offered is kept whatever the interval, and then the stage stops. */
+  readonly stop?: SoftStop;
 }
 
 /** The checkpoint of one stage, whose parts follow one another as phases: a state of one tells that those before are done. */
@@ -50,25 +53,25 @@ export class StageCheckpoint implements Phases {
   private readonly nowMs: () => number;
 
   private constructor(
+    private readonly folder: RunFolder,
     private readonly path: string,
-    private readonly intervalMs: number,
-    nowMs: () => number,
+    private readonly options: StageCheckpointOptions,
     private kept: Kept | null,
     /** Whether a file was there that could not be used. */
     readonly wasDamaged: boolean,
   ) {
-    this.nowMs = nowMs;
-    this.lastMs = nowMs();
+    this.nowMs = options.nowMs ?? (() => performance.now());
+    this.lastMs = this.nowMs();
   }
 
   /** Reads what an earlier attempt kept, if it did. Throws what the system throws where the file cannot be read at all. */
-  static async open(folder: RunFolder, stage: Stage, { intervalMs, nowMs = () => performance.now() }: StageCheckpointOptions): Promise<StageCheckpoint> {
+  static async open(folder: RunFolder, stage: Stage, options: StageCheckpointOptions): Promise<StageCheckpoint> {
     const path = checkpointPath(folder, stage);
     try {
-      return new StageCheckpoint(path, intervalMs, nowMs, await readState(path), false);
+      return new StageCheckpoint(folder, path, options, await readState(path), false);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      return new StageCheckpoint(path, intervalMs, nowMs, null, true);
+      return new StageCheckpoint(folder, path, options, null, true);
     }
   }
 
@@ -80,9 +83,12 @@ export class StageCheckpoint implements Phases {
     return {
       saved: this.kept?.phase === name ? this.kept : null,
       offer: async (take) => {
-        if (this.nowMs() - this.lastMs < this.intervalMs) return;
+        const { stop, intervalMs } = this.options;
+        const stops = stop?.wantsState() ?? false;
+        if (!stops && this.nowMs() - this.lastMs < intervalMs) return;
         await this.keep(name, await take());
         await onWritten?.();
+        if (stops) stop?.now();
       },
     };
   }
@@ -90,6 +96,8 @@ export class StageCheckpoint implements Phases {
   async keep(phase: string, state: SavedState): Promise<void> {
     // What was read is not needed any more, and may be large.
     this.kept = null;
+    // What is told of the work up to here will not be told again.
+    await this.folder.syncEvents();
     await writeState(this.path, { ...state, phase });
     this.lastMs = this.nowMs();
   }

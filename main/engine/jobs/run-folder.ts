@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync } from 'node:fs';
-import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import * as v from 'valibot';
@@ -178,6 +178,16 @@ export class RunFolder {
   /** Adds a line to the history; synchronous, so that events stay in their order. */
   appendEvent(event: RunEvent): void {
     appendFileSync(this.path(EVENTS), `${JSON.stringify(event)}\n`);
+  }
+
+  /** Flushes the history to the disk, so that a power cut leaves all of it. */
+  async syncEvents(): Promise<void> {
+    try {
+      const file = await open(this.path(EVENTS), 'a');
+      await file.sync().finally(() => file.close());
+    } catch (error) {
+      throw toAppError(error, this.path(EVENTS));
+    }
   }
 
   /** Clears up after a crash: half-written files go, and a line that was cut off is ended, so that the next event starts on its own. */

@@ -10,7 +10,8 @@ import { checkpointIntervalMs, removeCheckpoint, StageCheckpoint } from './check
 import { decisionsOf } from './decisions';
 import { ProgressMeter, type StageEstimate } from './progress-meter';
 import type { RunFolder, RunStatus } from './run-folder';
-import type { Step } from './step';
+import { PAUSE, SoftStop } from './soft-stop';
+import type { RunContext, Step } from './step';
 
 export interface ExecuteOptions {
   readonly threads: number;
@@ -18,15 +19,17 @@ export interface ExecuteOptions {
   readonly memoryLimitBytes?: number | undefined;
   /** Milliseconds of work that a killed run loses at most; what the environment says unless given. */
   readonly checkpointMs?: number | undefined;
-  /** Aborting with the reason `PAUSE` leaves the run interrupted, to be continued; with any other reason, cancelled. */
+  /**
+   * Aborting with the reason `PAUSE` leaves the run interrupted, to be continued; with any other reason, cancelled. A stage
+   * that keeps states comes to its next one first, if that takes no longer than `SoftStop` waits.
+   */
   readonly signal: AbortSignal;
   readonly emit: (event: RunEvent) => void;
   /** What each stage will take, for the progress figure. */
   readonly estimates: readonly StageEstimate[];
 }
 
-/** Abort reason that means "stop now, go on later": the program is closing. */
-export const PAUSE = 'pause';
+export { PAUSE } from './soft-stop';
 
 /** Told where a stage is continued in its middle. */
 const GOES_ON = 'This stage goes on from where it was stopped.';
@@ -104,21 +107,19 @@ class Execution {
   }
 
   private async runStep(step: Step, index: number, recipe: Recipe): Promise<void> {
-    const { signal, threads, memoryLimitBytes, checkpointMs } = this.options;
+    const { threads, memoryLimitBytes, checkpointMs } = this.options;
     this.step = step;
     this.progress = { done: 0, total: 1 };
     this.meter.start(step.stage, seconds());
     this.emit({ type: 'stage', stage: step.stage, index, count: this.steps.length });
     this.tellProgress();
-    const checkpoint = await StageCheckpoint.open(this.folder, step.stage, { intervalMs: checkpointMs ?? checkpointIntervalMs(process.env) });
-    if (checkpoint.savedPhase !== null) this.emit({ type: 'note', text: GOES_ON });
-    if (checkpoint.wasDamaged) this.emit({ type: 'note', text: 'What was kept of this stage could not be read, so it begins anew.' });
-    const context = { checkpoint, once: decisionsOf(this.folder, step.stage), recipe, folder: this.folder, signal, threads, memoryLimitBytes, emit: (body: RunEventBody) => this.emit(body) };
-    await step.run(context, (progress) => {
-      this.progress = progress;
-      this.meter.update(progress);
-      if (Date.now() - this.lastProgressMs >= PROGRESS_INTERVAL_MS) this.tellProgress();
-    });
+    const stop = new SoftStop(this.options.signal);
+    try {
+      const checkpoint = await StageCheckpoint.open(this.folder, step.stage, { intervalMs: checkpointMs ?? checkpointIntervalMs(process.env), stop });
+      await this.work(step, { checkpoint, once: decisionsOf(this.folder, step.stage), recipe, folder: this.folder, signal: stop.signal, threads, memoryLimitBytes, emit: (body) => this.emit(body) });
+    } finally {
+      stop.dispose();
+    }
     this.meter.finish(seconds());
     this.progress = { done: 1, total: 1 };
     this.tellProgress();
@@ -126,8 +127,20 @@ class Execution {
     // The step's output is complete: from here on the run continues after it.
     const finished = STAGES.filter((stage) => stage === step.stage || this.status.finished.includes(stage));
     this.status = { ...this.status, finished, ...this.measured() };
+    await this.folder.syncEvents();
     await this.folder.writeStatus(this.status);
     await this.forget(step, recipe);
+  }
+
+  private async work(step: Step, context: RunContext & { readonly checkpoint: StageCheckpoint }): Promise<void> {
+    const { checkpoint } = context;
+    if (checkpoint.savedPhase !== null) this.emit({ type: 'note', text: GOES_ON });
+    if (checkpoint.wasDamaged) this.emit({ type: 'note', text: 'What was kept of this stage could not be read, so it begins anew.' });
+    await step.run(context, (progress) => {
+      this.progress = progress;
+      this.meter.update(progress);
+      if (Date.now() - this.lastProgressMs >= PROGRESS_INTERVAL_MS) this.tellProgress();
+    });
   }
 
   /** Removes what a step that is noted as finished kept for being continued. */
@@ -159,6 +172,7 @@ class Execution {
     try {
       await this.folder.writeStatus(this.status);
       this.folder.appendEvent(event);
+      await this.folder.syncEvents();
     } catch (failure) {
       // On a full disk the failure cannot be written down: the run then reads as interrupted, and the first error is
       // the one to tell.

@@ -110,6 +110,28 @@ describe('a run', () => {
     expect((await folder.summary()).state).toBe('interrupted');
   });
 
+  it.each(['cancel', PAUSE])('that is stopped (%s) keeps the state of its next step, and loses nothing', async (reason) => {
+    const controller = new AbortController();
+    const worked: number[] = [];
+    const counts = step('prune', async ({ checkpoint, signal }) => {
+      const { saved, offer } = checkpoint.phase('count');
+      for (let count = saved === null ? 0 : Number(saved.data); count < 5; ) {
+        await breathe(signal);
+        worked.push(count);
+        if (count === 2) controller.abort(reason);
+        // In the middle of a step: what it has done so far could not be kept.
+        await breathe(signal);
+        count++;
+        const state = { data: count, arrays: {} };
+        await offer(() => state);
+      }
+    });
+    await expect(executeRun(folder, [counts, writesResult], { ...options(controller.signal), checkpointMs: 1e9 })).rejects.toMatchObject({ code: 'cancelled' });
+    expect(worked).toEqual([0, 1, 2]);
+    await executeRun(folder, [counts, writesResult], { ...options(), checkpointMs: 1e9 });
+    expect(worked).toEqual([0, 1, 2, 3, 4]);
+  });
+
   it('counts the time of all attempts', async () => {
     const slow = step('prepare', () => new Promise((resolve) => setTimeout(resolve, 30)));
     const broken = step('prune', () => Promise.reject(new FormatError('no')));
