@@ -44,9 +44,4 @@ export class ColumnsForm {
         return { question, answer, ...(context === undefined ? {} : { context }) };
     }
   }
-
-  /** Whether something is still to be named. */
-  get isOpen(): boolean {
-    return this.kind !== 'found' && this.choice === null;
-  }
 }

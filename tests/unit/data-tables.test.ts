@@ -155,6 +155,7 @@ describe('columns chosen by hand', () => {
     expect(preview).toMatchObject({ documents: 0, leftOut: 100, columns: ['title', 'body'], problems: [{ severity: 'error', code: 'no-usable-row' }] });
     expect(preview.problems[0]?.hint).toContain('columns');
     expect((await previewText(file, null, { columns: { text: 'body' } })).documents).toBe(100);
+    expect((await previewText(path.join(PARQUET, 'questions.parquet'), null)).problems).toMatchObject([{ code: 'no-usable-row', hint: 'Say which columns hold the text.' }]);
   });
 });
 
@@ -167,7 +168,8 @@ describe('what the model will see', () => {
     const file = await write('refused.jsonl', [turns('user', 'assistant'), turns('assistant', 'user'), turns('user')].join('\n'));
     const preview = await previewText(file, strict);
     expect(preview).toMatchObject({ documents: 2, leftOut: 1, samples: ['<user>user<assistant>assistant', '<user>user'] });
-    expect(preview.badRows[0]).toMatchObject({ row: 2, reason: expect.stringContaining('the user comes first') });
+    expect(preview.badRows[0]?.row).toBe(2);
+    expect(preview.badRows[0]?.reason).toContain('the user comes first');
     let read: [number, number] = [0, 0];
     await readTextBlocks(file, strict, { length: 2, vocabulary: 49152, onProblem: () => undefined, onRead: (documents, tokens) => { read = [documents, tokens]; } });
     expect(read).toEqual([2, preview.tokens + 2]);

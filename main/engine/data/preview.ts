@@ -69,7 +69,14 @@ async function previewDocuments(file: string, tokenizer: Tokenizer | null, optio
     }
     await breathe(options.signal);
   }
-  if (documents === 0 && problems.length === 0) {
+  if (documents === 0 && problems.length === 0 && leftOut > 0) {
+    problems.push({
+      severity: 'error',
+      code: 'no-usable-row',
+      message: `None of the rows of ${path.basename(file)} can be used.`,
+      hint: options.columns === undefined ? 'Say which columns hold the text.' : 'Choose other columns.',
+    });
+  } else if (documents === 0 && problems.length === 0) {
     problems.push({ severity: 'error', code: 'no-text', message: `${path.basename(file)} holds no text that can be used.`, hint: 'Choose another file.' });
   }
   const inParagraphs = source.unit === 'paragraph';
