@@ -25,8 +25,8 @@ export interface EngineHostOptions {
   readonly onEvent: (event: EngineEvent) => void;
 }
 
-/** How long an engine that was asked to stop may finish its current computation; afterwards it is killed. */
-const STOP_MS = 10_000;
+/** How long an engine that was asked to stop may take to come to a state that can be kept (`SoftStop`) and to write it; afterwards it is killed. */
+const STOP_MS = 30_000;
 
 const LOST = {
   message: 'The part of the program that computes has ended unexpectedly.',
@@ -77,7 +77,7 @@ export class EngineHost {
     return answer;
   }
 
-  /** Asks the engine to save its runs and end; kills it after ten seconds. A killed run continues at its last stage. */
+  /** Asks the engine to save its runs and end; kills it after half a minute. A killed run continues from its last state. */
   async stop(): Promise<void> {
     this.isStopping = true;
     if (this.process !== null) await end(this.process);

@@ -8,6 +8,7 @@ import type { EngineEvent } from '../wire';
 import { EngineHost, type EngineSetup } from './engine-host';
 import { lockProcessDown, lockSessionDown } from './lockdown';
 import { setMenu } from './menu';
+import { OpenedFiles } from './opened-files';
 import { declarePages, isPageAddress, servePages } from './pages';
 import { findPlaces, type Places } from './places';
 import { applyLook, openWindow } from './window';
@@ -21,23 +22,32 @@ export async function startApplication(): Promise<void> {
   }
   lockProcessDown();
   declarePages();
+  const opened = new OpenedFiles();
+  opened.add(process.argv.slice(1), process.cwd());
+  // macOS tells files so, and before the program is ready.
+  app.on('open-file', (event, path) => {
+    event.preventDefault();
+    opened.add([path], '/');
+  });
   await app.whenReady();
   const places = findPlaces();
-  new Application(places, await SettingsFile.open(places.settings)).open();
+  new Application(places, await SettingsFile.open(places.settings), opened).open();
 }
 
 class Application {
   private readonly places: Places;
   private readonly settings: SettingsFile;
   private readonly engine: EngineHost;
+  private readonly opened: OpenedFiles;
   private window: BrowserWindow | null = null;
   /** Keeps the computer awake while a run goes on. */
   private awake: number | null = null;
   private mayClose = false;
 
-  constructor(places: Places, settings: SettingsFile) {
+  constructor(places: Places, settings: SettingsFile, opened: OpenedFiles) {
     this.places = places;
     this.settings = settings;
+    this.opened = opened;
     this.engine = new EngineHost({
       worker: places.worker,
       setup: this.engineSetup(),
@@ -61,6 +71,7 @@ class Application {
         window: () => this.window,
         settings: this.settings,
         usualRunsFolder: this.places.runs,
+        takeOpened: () => this.opened.take(),
         settingsChanged: () => {
           applyLook(this.window, this.settings.current);
           this.engine.configure(this.engineSetup());
@@ -68,9 +79,13 @@ class Application {
       }),
       isOwnPage: (event) => this.isOwnPage(event),
     });
-    app.on('second-instance', () => {
+    app.on('second-instance', (_event, argv, folder) => {
       this.window?.restore();
       this.window?.focus();
+      if (this.opened.add(argv.slice(1), folder)) this.forward({ name: 'app.opened', payload: {} });
+    });
+    app.on('open-file', () => {
+      this.forward({ name: 'app.opened', payload: {} });
     });
     app.on('window-all-closed', () => {
       app.quit();
@@ -142,7 +157,7 @@ async function confirmStop(window: BrowserWindow): Promise<boolean> {
     type: 'question',
     title: 'A run is going on',
     message: 'A run is going on. Stop it?',
-    detail: 'What is done up to its last finished stage is kept. You can continue from there later, under Runs.',
+    detail: 'What is done is kept. You can continue from there later, on the Home page.',
     buttons: ['Go on', 'Stop and keep the run to continue later'],
     defaultId: 0,
     cancelId: 0,

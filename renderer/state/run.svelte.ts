@@ -80,7 +80,7 @@ export class RunWatch {
     }
   }
 
-  /** Goes on after the last finished stage. */
+  /** Goes on from what was saved last. */
   async continue(): Promise<void> {
     this.error = null;
     const before = this.view;

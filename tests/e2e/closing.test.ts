@@ -79,7 +79,7 @@ test('closing the window during a run asks, and the run that was stopped is kept
 });
 
 for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-  test(`a run of a program that was ended by ${signal} can be continued at its last stage`, async () => {
+  test(`a run of a program that was ended by ${signal} can be continued`, async () => {
     const app = await launch();
     const runId = await startLongRun(app);
     await app.kill(signal);

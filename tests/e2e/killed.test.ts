@@ -27,7 +27,7 @@ test('a run whose engine, and then the whole program, is killed is continued fro
     await expect(app.page.getByTestId('stage-prune')).toHaveAttribute('aria-current', 'true', { timeout: RUN_MS });
 
     await killEngine(app);
-    await expect(app.page.getByRole('alert')).toContainText('The finished stages of your run are saved.');
+    await expect(app.page.getByRole('alert')).toContainText('Your run is saved, but for the last minutes at most.');
     await expect(app.page.getByTestId('cancel-run')).toBeHidden();
     await expectAccessible(app.page);
     await takeScreenshots(app.page, 'engine-lost');
