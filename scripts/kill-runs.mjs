@@ -1,9 +1,10 @@
 /**
  * Kills runs of the example with SIGKILL at random moments of every stage, continues them with `--resume`, and compares
  * their plan and every exported byte of weights with those of a run that was never stopped.
- * `node scripts/kill-runs.mjs [--kills 50] [--seed 0] [--every 0.2] [--places prune,recover] [--quick] [--json]`: `--every` is the
- * checkpoint interval in seconds, `--places` the stages in which to kill (all by default), `--quick` trains an eighth as
- * long. Fails where a continued run ends otherwise.
+ * `node scripts/kill-runs.mjs [--kills 50] [--seed 0] [--every 0.2] [--memory 113.95MB] [--places prune,recover] [--quick] [--json]`:
+ * `--every` is the checkpoint interval in seconds, `--memory` what the runs may use (with 113.95MB layers are read from their
+ * files), `--places` the stages in which to kill (all by default), `--quick` trains a sixteenth as long. Fails where a continued run ends
+ * otherwise.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -28,8 +29,9 @@ const option = (name, otherwise) => {
   return value;
 };
 const [kills, seed, every] = [option('--kills', 50), option('--seed', 0), option('--every', 0.2)];
-const placesAt = args.indexOf('--places');
-const places = placesAt < 0 ? ALL_PLACES : (args[placesAt + 1] ?? '').split(',');
+const words = (name) => (args.includes(name) ? (args[args.indexOf(name) + 1] ?? '') : null);
+const places = words('--places')?.split(',') ?? ALL_PLACES;
+const memory = words('--memory');
 const isQuick = args.includes('--quick');
 const asJson = args.includes('--json');
 const tell = (text) => {
@@ -120,7 +122,7 @@ async function startJob(name, resumes) {
   const events = eventsFile(name);
   const before = events === null ? 0 : readFileSync(events, 'utf8').length;
   const startedMs = Date.now();
-  const child = spawn(process.execPath, [join(built, 'cli.js'), 'compress', '--recipe', join(own, 'recipe.json'), '--out', join(own, 'out'), '--json', ...(resumes ? ['--resume'] : [])], {
+  const child = spawn(process.execPath, [join(built, 'cli.js'), 'compress', '--recipe', join(own, 'recipe.json'), '--out', join(own, 'out'), '--json', ...(memory === null ? [] : ['--memory', memory]), ...(resumes ? ['--resume'] : [])], {
     env: { ...process.env, SHEAR_RUNS_FOLDER: join(own, 'runs'), SHEAR_CHECKPOINT_SECONDS: String(every) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -164,9 +166,9 @@ function recipe(own) {
       { kind: 'text', path: join(texts, 'novel.txt'), name: 'novel' },
       { kind: 'text', path: join(texts, 'instructions.jsonl'), name: 'instructions', stage: 'instruction' },
     ],
-    budgetTokens: isQuick ? 6144 : 49_152, seed: 3, prompts: ['Once upon'],
+    budgetTokens: isQuick ? 3072 : 49_152, seed: 3, prompts: ['Once upon'],
     exports: [{ format: 'safetensors', dtype: 'F32' }, { format: 'gguf', dtype: 'Q8_0' }],
-    method: { compensation: 'refit', pruningShare: 0.4, warmupShare: 0.1, periods: 3, compensationTokens: 4096 },
+    method: { compensation: 'refit', pruningShare: 0.4, warmupShare: 0.1, periods: 3, compensationTokens: isQuick ? 1024 : 4096, ...(isQuick && { analysisTokens: 256 }) },
     training: { dropout: 0.1, length: 64, batch: 4 }, recovery: { distillation: 0.3, links: 2 },
   };
 }
