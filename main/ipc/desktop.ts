@@ -20,6 +20,8 @@ export interface DesktopOptions {
   readonly settings: SettingsFile;
   /** Where runs are kept where the settings name no folder. */
   readonly usualRunsFolder: string;
+  /** Files that the system asked to open, once. */
+  readonly takeOpened: () => readonly string[];
   /** Called when `settings` hold something new. */
   readonly settingsChanged: () => void;
 }
@@ -49,6 +51,7 @@ export function createDesktopHandlers(options: DesktopOptions): DesktopHandlers 
       platform: `${process.platform} ${process.arch}, Electron ${process.versions.electron}`,
       licences: await readFile(options.noticesFile, 'utf8'),
     }),
+    'app.takeOpened': () => Promise.resolve([...options.takeOpened()]),
     'dialogs.pickModel': () =>
       pickOne({
         title: 'Choose a model file',

@@ -58,6 +58,8 @@ const desktopCalls = {
     }),
   },
   'app.about': { request: nothing, reply: v.object({ version: v.string(), platform: v.string(), licences: v.string() }) },
+  /** Files that the system asked to open and that were not taken yet. */
+  'app.takeOpened': { request: nothing, reply: v.array(v.string()) },
   'dialogs.pickModel': { request: nothing, reply: v.nullable(v.string()) },
   'dialogs.pickModelFolder': { request: nothing, reply: v.nullable(v.string()) },
   'dialogs.pickTexts': { request: nothing, reply: v.array(v.string()) },
@@ -83,6 +85,8 @@ export const events = {
   'text.piece': v.object({ streamId: v.string(), text: v.string() }),
   /** The engine process ended unexpectedly; it is started again by itself. */
   'engine.lost': v.object({ message: v.string() }),
+  /** The system asked to open files: `app.takeOpened` tells which. */
+  'app.opened': nothing,
 } as const;
 
 export type Calls = typeof calls;

@@ -61,6 +61,7 @@ export class AppState {
       this.engineLost = message;
       this.run?.lost();
     });
+    this.#bridge.on('app.opened', () => void this.#takeOpened());
     this.#bridge.on('run.event', (event) => {
       if (event.type === 'state' && this.page === 'home') void this.runs.refresh();
     });
@@ -70,6 +71,7 @@ export class AppState {
       this.#load('app.example', (example) => (this.example = example)),
       this.#load('app.about', (about) => (this.about = about)),
     ]);
+    await this.#takeOpened();
   }
 
   /** Whether a step can be gone to from here. */
@@ -175,6 +177,13 @@ export class AppState {
       case 'result':
         this.notice = text.drop.notNow;
     }
+  }
+
+  /** Takes what the system asked to open as if it had been dropped. */
+  async #takeOpened(): Promise<void> {
+    await this.#load('app.takeOpened', (paths) => {
+      if (paths.length > 0) void this.takePaths(paths);
+    });
   }
 
   /** The path of a File of the browser; empty if it has none. */
@@ -301,7 +310,7 @@ export class AppState {
     return at < 0 ? null : (STEPS[at + distance] ?? null);
   }
 
-  async #load<Name extends 'app.example' | 'app.about'>(name: Name, use: (value: Reply<Name>) => void): Promise<void> {
+  async #load<Name extends 'app.example' | 'app.about' | 'app.takeOpened'>(name: Name, use: (value: Reply<Name>) => void): Promise<void> {
     try {
       use(await ask(this.#bridge, name, {}));
     } catch (error) {

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { chromium, expect, test, type Page } from '@playwright/test';
 import { FuseState, FuseV1Options, getCurrentFuseWire } from '@electron/fuses';
+import { canLeaveNetwork, WITHOUT_NETWORK } from '../support/no-network';
 import { call } from './support/bridge';
 import { end, runProgram } from './support/program';
 
@@ -52,13 +53,14 @@ test.describe('the package', () => {
     expect(bill.bomFormat).toBe('CycloneDX');
   });
 
-  test('does the example job on its command line without a display, and tells failures by its exit status', async () => {
+  test('does the example job on its command line without a display and without a network, and tells failures by its exit status', async () => {
     test.setTimeout(RUN_MS);
     const folder = await mkdtemp(join(tmpdir(), 'shear-packaged-'));
     try {
       const out = join(folder, 'result');
       const environment = { SHEAR_RUNS_FOLDER: join(folder, 'runs'), DISPLAY: undefined, WAYLAND_DISPLAY: undefined };
-      const done = await runProgram(commandLine, ['example', '--json', '--out', out], environment);
+      const [first = commandLine, ...rest] = [...(canLeaveNetwork() ? WITHOUT_NETWORK : []), commandLine, 'example', '--json', '--out', out];
+      const done = await runProgram(first, rest, environment);
       expect(done, done.stderr).toMatchObject({ status: 0 });
       expect(await readdir(out)).toContain('report.html');
       const verified = await runProgram(commandLine, ['verify', join(out, 'model')], environment);

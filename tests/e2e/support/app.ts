@@ -34,6 +34,8 @@ export interface LaunchOptions {
   readonly folder?: string;
   /** More environment variables. */
   readonly env?: Readonly<Record<string, string>>;
+  /** More switches of Chromium. */
+  readonly switches?: readonly string[];
 }
 
 /** Starts the program and waits for its page. */
@@ -42,7 +44,7 @@ export async function launchApp(options: LaunchOptions = {}): Promise<RunningApp
   const runsFolder = join(folder, 'runs');
   const inherited = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const electron = await _electron.launch({
-    args: [root, `--user-data-dir=${join(folder, 'user')}`],
+    args: [root, `--user-data-dir=${join(folder, 'user')}`, ...(options.switches ?? [])],
     cwd: root,
     // Chromium refuses to sandbox itself for root.
     chromiumSandbox: process.getuid?.() !== 0,

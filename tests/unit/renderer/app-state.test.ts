@@ -14,6 +14,7 @@ function bridge(): FakeBridge {
   return new FakeBridge({
     'app.example': () => EXAMPLE,
     'app.about': () => ({ version: '0.1.0', platform: 'linux', licences: '' }),
+    'app.takeOpened': () => [],
     'runs.list': () => [],
     'runs.events': () => [],
     'runs.start': () => ({ runId: 'run-1' }),

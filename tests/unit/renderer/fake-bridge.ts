@@ -11,7 +11,7 @@ export class FakeBridge implements ShearBridge {
   readonly answers: Answers;
   /** Every call so far, by channel name and request. */
   readonly calls: { readonly name: Channel; readonly request: unknown }[] = [];
-  readonly #listeners: Listeners = { 'run.event': new Set(), 'text.piece': new Set(), 'engine.lost': new Set() };
+  readonly #listeners: Listeners = { 'run.event': new Set(), 'text.piece': new Set(), 'engine.lost': new Set(), 'app.opened': new Set() };
 
   constructor(answers: Answers) {
     this.answers = answers;
