@@ -60,7 +60,7 @@ describe('the lock of a run', () => {
         const children = [0, 1, 2].map(() => spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] }));
         try {
           const said = children.map(() => '');
-          children.forEach(({ stdout }, index) => stdout.setEncoding('utf8').on('data', (text: string) => (said[index] += text)));
+          children.forEach(({ stdout }, index) => stdout.setEncoding('utf8').on('data', (text: string) => (said[index] = `${said[index] ?? ''}${text}`)));
           const all = (word: string): Promise<void> => expect.poll(() => said.every((text) => text.includes(word)), { timeout: 30_000 }).toBe(true);
           await all('ready');
           for (const { stdin } of children) stdin.write('go');
