@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rename, rm, rmdir, stat, statfs, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AppError, ResourceError, UsageError, toAppError } from '../support/errors';
 
@@ -125,6 +125,17 @@ export async function requireFreeTarget(target: string, replace: boolean): Promi
     hint: 'Choose another name, or remove what is there first.',
     details: { file: target },
   });
+}
+
+/** Throws what the system says if nothing can be made where `target` is to be, which need not exist yet: tried with an empty folder that goes at once. */
+export async function requireWritable(target: string): Promise<void> {
+  let folder = dirname(resolve(target));
+  while ((await stat(folder).catch(() => null)) === null && dirname(folder) !== folder) folder = dirname(folder);
+  try {
+    await rmdir(await mkdtemp(join(folder, '.shear-')));
+  } catch (error) {
+    throw writeError(error, folder);
+  }
 }
 
 /** Throws ResourceError('disk') if the volume of `target` (which need not exist yet) has less than `neededBytes` free. */

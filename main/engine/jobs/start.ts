@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import type { Recipe } from '../../../preload/contract/recipe';
 import { estimateSchema, stageSchema, type Estimate, type RunEvent, type RunResult } from '../../../preload/contract/run';
+import { requireWritable } from '../formats/whole-file';
 import { openCheckpoint } from '../model/checkpoint';
 import { UsageError } from '../support/errors';
 import { checkBudget } from './check-budget';
@@ -69,6 +70,8 @@ export async function checkRecipe(recipe: Recipe, runsFolder: string, options: C
 export async function prepareRun(recipe: Recipe, runsFolder: string, options: CheckOptions = {}): Promise<RunFolder> {
   const { estimate } = await checkRecipe(recipe, runsFolder, options);
   refuseIfImpossible(estimate);
+  // Hours later would be too late to find out.
+  await requireWritable(recipe.out);
   const folder = await RunFolder.create(runsFolder, recipe);
   try {
     await folder.writeJson(ESTIMATE_FILE, estimate);

@@ -5,7 +5,7 @@ import { bindDims, evaluateDim } from '../graph/dims';
 import { serialiseGraph, type ShapeInput } from '../graph/onnx/serialise';
 import { GraphBuilder } from '../graph/builder';
 import type { DeviceName } from '../graph/op-rule';
-import { SessionError, ShapeError } from '../support/errors';
+import { isOutOfMemory, SessionError, ShapeError, toAppError, type AppError } from '../support/errors';
 import { createSession } from './create-session';
 import { messageOf, runtimeOptions, takeOverNote, type WeightKeeping } from './device-options';
 import { ResidentTensor } from './resident-tensor';
@@ -229,7 +229,9 @@ function mayTakeOver(device: DeviceName, options: SessionOptions): boolean {
   return device !== 'cpu' && options.strict !== true;
 }
 
-function failure(what: string, graph: Graph, device: DeviceName, error: unknown): SessionError {
+function failure(what: string, graph: Graph, device: DeviceName, error: unknown): AppError {
+  // A device that is short of memory gives way to the processor; where that is, there is nothing left to give way to.
+  if (device === 'cpu' && isOutOfMemory(messageOf(error))) return toAppError(error);
   return new SessionError(`${what}${device === 'cpu' ? '' : ` on ${device}`}: ${messageOf(error)}`, {
     cause: error,
     details: { graph: graph.name, device },

@@ -159,7 +159,11 @@ export function toAppError(error: unknown, place = ''): AppError {
         return new NotFoundError(`There can be no file at ${path.length > 300 ? `${path.slice(0, 300)}...` : path}.`, { cause: error, details: { file: path } });
       case 'EISDIR':
         return new NotFoundError(`${path === '' ? 'This' : path} is a folder; a file was expected.`, { cause: error, details: { file: path } });
+      // What disks say that fail, that were unplugged, or whose server is gone.
       case 'EIO':
+      case 'ENODEV':
+      case 'ENXIO':
+      case 'ESTALE':
         return new NotFoundError(`The disk gives an error where ${path === '' ? 'a file' : path} should be read or written.`, {
           cause: error,
           hint: 'The disk may be failing or have been removed: copy the file to another one.',
@@ -173,6 +177,15 @@ export function toAppError(error: unknown, place = ''): AppError {
           hint: 'Check the permissions of the file and of its folder.',
           details: { file: path },
         });
+      case 'ENOMEM':
+        return outOfMemory(error);
+      case 'EFBIG':
+        return new ResourceError('disk', `The disk cannot hold a file as large as ${path === '' ? 'this' : path} would be.`, {
+          cause: error,
+          hint: 'Choose a folder on another disk: some, such as USB sticks, hold no files over 4 GB.',
+          details: { file: path },
+        });
+      case 'EDQUOT':
       case 'ENOSPC':
         return new ResourceError('disk', `The disk is full${path === '' ? '' : `: ${path} could not be written`}.`, {
           cause: error,
@@ -180,8 +193,22 @@ export function toAppError(error: unknown, place = ''): AppError {
           details: { file: path },
         });
       default:
+        if (isOutOfMemory(error.message)) return outOfMemory(error);
         return new InternalError(error.message, { cause: error, details: { name: error.name } });
     }
   }
   return new InternalError(String(error));
+}
+
+/** Whether the words of an error say that memory could not be had: V8's, the C++ library's and ONNX Runtime's. */
+export function isOutOfMemory(message: string): boolean {
+  return /array buffer allocation failed|bad_alloc|failed to allocate memory/i.test(message);
+}
+
+function outOfMemory(cause: Error): ResourceError {
+  return new ResourceError('memory', 'There was not enough memory to go on.', {
+    cause,
+    hint: 'Close other programs and continue the run, or start one with shorter texts or fewer of them at a time.',
+    details: { found: cause.message },
+  });
 }
