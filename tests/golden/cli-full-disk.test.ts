@@ -18,7 +18,7 @@ let commandLine: CommandLine;
 
 beforeAll(async () => {
   commandLine = await buildCommandLine();
-});
+}, 60_000);
 afterAll(async () => {
   await commandLine.remove();
 });
