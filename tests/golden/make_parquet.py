@@ -27,7 +27,8 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     for codec in ["none", "snappy", "gzip", "zstd", "brotli", "lz4"]:
         pq.write_table(TEXTS, OUT / f"texts-{codec}.parquet", compression=codec, row_group_size=16)
-    pq.write_table(TEXTS, OUT / "texts-v2.parquet", data_page_version="2.0", compression="zstd", use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY", "id": "DELTA_BINARY_PACKED"})
+    pq.write_table(TEXTS, OUT / "texts-v2.parquet", data_page_version="2.0", compression="zstd", use_dictionary=False)
+    pq.write_table(TEXTS, OUT / "texts-delta.parquet", use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY", "id": "DELTA_BINARY_PACKED"})
     pq.write_table(CHATS, OUT / "chats.parquet", row_group_size=4)
     pq.write_table(QUESTIONS, OUT / "questions.parquet", store_schema=False)
 

@@ -134,6 +134,25 @@ describe('Parquet tables', () => {
   });
 });
 
+test('encodings whose reader does not end on damaged pages are refused by number', async () => {
+  const error = await errorOf(async () => read(path.join(PARQUET, 'texts-delta.parquet')));
+  expect(error.code).toBe('unsupported');
+  expect(error.message).toContain('number 7');
+});
+
+test('damaged Parquet pages that are compressed by zstd are refused at once', async () => {
+  const whole = await readFile(path.join(PARQUET, 'texts-v2.parquet'));
+  const started = process.cpuUsage();
+  for (let at = 40; at < 300; at += 20) {
+    const damaged = Buffer.from(whole);
+    damaged.fill(0xff, at, at + 3);
+    await read(await write('zstd.parquet', damaged)).catch((error: unknown) => {
+      if (!(error instanceof AppError)) throw error;
+    });
+  }
+  expect(process.cpuUsage(started).user).toBeLessThan(5_000_000);
+});
+
 describe('columns chosen by hand', () => {
   test('make texts, questions with answers, or conversations', async () => {
     const questions = path.join(PARQUET, 'questions.parquet');

@@ -20,6 +20,8 @@ const MAX_NESTING = 12;
 const HEAD_BYTES = [1 << 12, 1 << 18, 1 << 24] as const;
 /** Page types of parquet.thrift. */
 const [DATA, DICTIONARY, DATA_V2] = [0, 2, 3];
+/** Encodings by parquet.thrift: plain, dictionaries and run lengths. Delta's reader never ends on some damaged pages. */
+const ENCODINGS: ReadonlySet<number> = new Set([0, 2, 3, 8]);
 
 /** Checks a footer. Raises FormatError for one that contradicts itself, UnsupportedError for tables beyond the limits. */
 export function checkFooter(bytes: Uint8Array, name: string): void {
@@ -79,6 +81,8 @@ export async function checkPages({ readAt, start, length, values, rows, isFlat, 
     if (isFlat) throw new FormatError(`A column has ${values} values for ${rows} rows.`);
     throw new UnsupportedError(`${name} has a row group with ${values} values in lists; at most ${MAX_NESTED_VALUES} are put together at once.`, { hint: 'Write the table with smaller row groups.' });
   }
+  // A row without items still has a value that says so: more rows than values would be made of nothing.
+  if (rows > values) throw new FormatError(`A column has ${values} values for ${rows} rows.`);
   let [at, found, uncompressed] = [start, 0, 0];
   const end = start + length;
   while (at < end && found < values) {
@@ -94,6 +98,8 @@ export async function checkPages({ readAt, start, length, values, rows, isFlat, 
     if (type === DATA || type === DATA_V2) found += count ?? 0;
     else if (type === DICTIONARY && (count ?? 0) > full) throw new FormatError(`A dictionary at byte ${at} has ${count ?? 0} entries in ${full} bytes.`);
     const version2 = structField(head, 8);
+    const encoding = version2 === undefined ? (data === undefined ? 0 : (countField(data, 2) ?? 0)) : (countField(version2, 4) ?? 0);
+    if (!ENCODINGS.has(encoding)) throw new UnsupportedError(`${name} encodes its texts in a way that is not read (number ${encoding} of Parquet's encodings).`, { hint: 'Write the table with plain or dictionary encoding, as most programs do, or as JSON lines (.jsonl).' });
     if (version2 !== undefined && (countField(version2, 5) ?? 0) + (countField(version2, 6) ?? 0) > Math.min(stored, full)) throw new FormatError(`A page at byte ${at} has levels beyond its end.`);
     if (version2 !== undefined && (countField(version2, 3) ?? 0) > (count ?? 0)) throw new FormatError(`A page at byte ${at} has more rows than values.`);
     uncompressed += full;
