@@ -24,6 +24,13 @@ export async function rememberInputs(folder: RunFolder, checkpoint: Pick<Checkpo
   await folder.writeJson(INPUTS_FILE, { model: await Promise.all(model.map(look)), texts: await Promise.all(texts.map(look)) } satisfies v.InferOutput<typeof inputsSchema>);
 }
 
+/** The files that a run reads, as they were when it began; none for runs from before that was remembered. */
+export async function inputsOf(folder: RunFolder): Promise<readonly Pick<Input, 'path' | 'bytes'>[]> {
+  if (!folder.has(INPUTS_FILE)) return [];
+  const { model, texts } = await folder.readJson(INPUTS_FILE, inputsSchema);
+  return [...model, ...texts];
+}
+
 /** A step that works on the files with which its run began, and on no others: looked at before it and after. */
 export function onSameInputs(step: Step): Step {
   return {

@@ -27,6 +27,8 @@ export interface ExecuteOptions {
   readonly emit: (event: RunEvent) => void;
   /** What each stage will take, for the progress figure. */
   readonly estimates: readonly StageEstimate[];
+  /** Done once the run is this process's own, before its first step. */
+  readonly onStart?: () => Promise<void>;
 }
 
 export { PAUSE } from './soft-stop';
@@ -79,6 +81,7 @@ class Execution {
   async run(): Promise<RunResult> {
     const recipe = await this.folder.readRecipe();
     await this.folder.mend();
+    await this.options.onStart?.();
     const before = await this.folder.readStatus();
     this.activeBefore = before.activeSeconds;
     this.status = { ...before, state: 'running', error: null };

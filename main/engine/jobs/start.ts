@@ -11,6 +11,7 @@ import { checkSources } from './check-sources';
 import { estimateNeeds, estimateRun, refuseIfImpossible, type Speed } from './estimate';
 import { onSameInputs, rememberInputs } from './inputs';
 import type { StageEstimate } from './progress-meter';
+import { recordAttempt, recordingFiles } from './record';
 import { availableMemoryBytes, memoryLimitBytes } from './machine';
 import { executeRun } from './run';
 import { RunFolder, canContinue } from './run-folder';
@@ -109,7 +110,9 @@ export async function reopenRun(runId: string, runsFolder: string, options: Pick
 
 /** Executes a prepared or reopened run to its end. */
 export async function executeFolder(folder: RunFolder, options: JobOptions): Promise<RunResult> {
-  return executeRun(folder, steps.map(onSameInputs), { ...options, estimates: await readEstimates(folder) });
+  return executeRun(folder, steps.map(recordingFiles).map(onSameInputs), {
+    ...options, estimates: await readEstimates(folder), onStart: () => recordAttempt(folder, options.threads),
+  });
 }
 
 async function readEstimates(folder: RunFolder): Promise<StageEstimate[]> {
