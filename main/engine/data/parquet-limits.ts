@@ -3,6 +3,7 @@
  * the tree of columns, the counts of groups, and the head of each page that will be read.
  */
 import { FormatError, UnsupportedError } from '../support/errors';
+import { checkPageRuns, checkPlaces, checkRuns, widthOf, type PageRuns } from './parquet-levels';
 import { countField, readThriftStruct, structField, structList, type ThriftStruct } from './thrift';
 
 /** A page uncompressed; writers make them of a mebibyte, some of a hundred. */
@@ -20,8 +21,9 @@ const MAX_NESTING = 12;
 const HEAD_BYTES = [1 << 12, 1 << 18, 1 << 24] as const;
 /** Page types of parquet.thrift. */
 const [DATA, DICTIONARY, DATA_V2] = [0, 2, 3];
-/** Encodings by parquet.thrift: plain, dictionaries and run lengths. Delta's reader never ends on some damaged pages. */
-const ENCODINGS: ReadonlySet<number> = new Set([0, 2, 3, 8]);
+/** Encodings by parquet.thrift: plain, and two names of dictionaries. Delta's reader never ends on some damaged pages. */
+const PLAIN = 0;
+const DICTIONARIES: ReadonlySet<number> = new Set([2, 8]);
 
 /** Checks a footer. Raises FormatError for one that contradicts itself, UnsupportedError for tables beyond the limits. */
 export function checkFooter(bytes: Uint8Array, name: string): void {
@@ -70,13 +72,18 @@ export interface ColumnPages {
   /** Whether it holds a value for each row. */
   readonly isFlat: boolean;
   readonly name: string;
+  /** Truth values are stored in ways of their own. */
+  readonly isBoolean: boolean;
+  readonly levels: Pick<PageRuns, 'mostRepetition' | 'mostDefinition'>;
+  /** Undoes the column's compression, to exactly so many bytes. */
+  readonly decompress: (bytes: Uint8Array, size: number) => Uint8Array;
 }
 
 /**
  * Walks a column's pages from head to head. Answers their bytes uncompressed. Raises FormatError for pages that do not
  * fill the column or hold other counts than it, UnsupportedError for those beyond the limits.
  */
-export async function checkPages({ readAt, start, length, values, rows, isFlat, name }: ColumnPages): Promise<number> {
+export async function checkPages({ readAt, start, length, values, rows, isFlat, name, isBoolean, levels, decompress }: ColumnPages): Promise<number> {
   if (isFlat ? values !== rows : values > MAX_NESTED_VALUES) {
     if (isFlat) throw new FormatError(`A column has ${values} values for ${rows} rows.`);
     throw new UnsupportedError(`${name} has a row group with ${values} values in lists; at most ${MAX_NESTED_VALUES} are put together at once.`, { hint: 'Write the table with smaller row groups.' });
@@ -99,9 +106,22 @@ export async function checkPages({ readAt, start, length, values, rows, isFlat, 
     else if (type === DICTIONARY && (count ?? 0) > full) throw new FormatError(`A dictionary at byte ${at} has ${count ?? 0} entries in ${full} bytes.`);
     const version2 = structField(head, 8);
     const encoding = version2 === undefined ? (data === undefined ? 0 : (countField(data, 2) ?? 0)) : (countField(version2, 4) ?? 0);
-    if (!ENCODINGS.has(encoding)) throw new UnsupportedError(`${name} encodes its texts in a way that is not read (number ${encoding} of Parquet's encodings).`, { hint: 'Write the table with plain or dictionary encoding, as most programs do, or as JSON lines (.jsonl).' });
+    const isDictionary = DICTIONARIES.has(encoding);
+    if (encoding !== PLAIN && (!isDictionary || isBoolean)) throw new UnsupportedError(`${name} encodes its texts in a way that is not read (number ${encoding} of Parquet's encodings).`, { hint: 'Write the table with plain or dictionary encoding, as most programs do, or as JSON lines (.jsonl).' });
     if (version2 !== undefined && (countField(version2, 5) ?? 0) + (countField(version2, 6) ?? 0) > Math.min(stored, full)) throw new FormatError(`A page at byte ${at} has levels beyond its end.`);
     if (version2 !== undefined && (countField(version2, 3) ?? 0) > (count ?? 0)) throw new FormatError(`A page at byte ${at} has more rows than values.`);
+    if (type === DATA || type === DATA_V2) {
+      const page = new Uint8Array(await readAt(at + bytes, stored));
+      if (version2 === undefined) checkPageRuns(decompress(page, full), { values: count ?? 0, ...levels, isDictionary });
+      else {
+        const [repetition, definition] = [countField(version2, 6) ?? 0, countField(version2, 5) ?? 0];
+        if (levels.mostRepetition > 0) checkRuns(page.subarray(0, repetition), widthOf(levels.mostRepetition), count ?? 0);
+        if (levels.mostDefinition > 0) checkRuns(page.subarray(repetition, repetition + definition), widthOf(levels.mostDefinition), count ?? 0);
+        const rest = page.subarray(repetition + definition);
+        const restBytes = full - repetition - definition;
+        if (isDictionary) checkPlaces(version2.get(7) === false || restBytes === 0 ? rest : decompress(rest, restBytes), count ?? 0);
+      }
+    }
     uncompressed += full;
     at += bytes + stored;
   }

@@ -5,7 +5,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
-import { parquetMetadata, parquetReadObjects, parquetSchema, type AsyncBuffer, type Compressors, type FileMetaData, type RowGroup } from 'hyparquet';
+import { parquetMetadata, parquetReadObjects, parquetSchema, snappyUncompress, type AsyncBuffer, type Compressors, type FileMetaData, type RowGroup, type SchemaTree } from 'hyparquet';
 import { compressors as moreCompressors } from 'hyparquet-compressors';
 import { ZSTDDecoder } from 'zstddec';
 import { AppError, FormatError, TextError, UnsupportedError, toAppError } from '../support/errors';
@@ -72,7 +72,7 @@ async function* readTable(handle: FileHandle, file: string, request: RowRequest)
       const empty = Object.fromEntries(names.map((column) => [column, null]));
       for (let row = 1; row <= rows; row++) yield { row: before + row, value: empty };
     } else {
-      const slice = await sliceRows(handle, group, wanted, { rows, size, name, lists: new Set(top.filter(({ children, element }) => children.length > 0 || element.repetition_type === 'REPEATED').map(({ element }) => element.name)) });
+      const slice = await sliceRows(handle, group, wanted, { rows, size, name, top, lists: new Set(top.filter(({ children, element }) => children.length > 0 || element.repetition_type === 'REPEATED').map(({ element }) => element.name)) });
       // hyparquet plans over all groups: given one alone, it looks at no other.
       const alone: FileMetaData = { ...metadata, num_rows: group.num_rows, row_groups: [group] };
       for (let start = 0; start < rows; start += slice) {
@@ -106,7 +106,7 @@ async function sliceRows(
   handle: FileHandle,
   group: RowGroup,
   wanted: readonly string[],
-  { rows, size, name, lists }: { readonly rows: number; readonly size: number; readonly name: string; readonly lists: ReadonlySet<string> },
+  { rows, size, name, top, lists }: { readonly top: readonly SchemaTree[]; readonly rows: number; readonly size: number; readonly name: string; readonly lists: ReadonlySet<string> },
 ): Promise<number> {
   const chunks = group.columns.flatMap(({ meta_data: meta }) => (meta !== undefined && wanted.includes(meta.path_in_schema[0] ?? '') ? [meta] : []));
   let [compressed, uncompressed] = [0, 0];
@@ -120,13 +120,35 @@ async function sliceRows(
     if (compressed > MAX_GROUP_BYTES) {
       throw new UnsupportedError(`${name} has a row group of more than ${MAX_GROUP_BYTES / 2 ** 20} MiB.`, { hint: SMALLER_GROUPS });
     }
-    uncompressed += await checkPages({ readAt: (at, bytes) => readRange(handle, at, at + bytes), start, length, values: Number(chunk.num_values), rows, isFlat: !lists.has(chunk.path_in_schema[0] ?? ''), name });
+    uncompressed += await checkPages({ readAt: (at, bytes) => readRange(handle, at, at + bytes), start, length, values: Number(chunk.num_values), rows, isFlat: !lists.has(chunk.path_in_schema[0] ?? ''), name, isBoolean: chunk.type === 'BOOLEAN', levels: levelsOf(top, chunk.path_in_schema), decompress: (bytes, full) => decompressed(chunk.codec, bytes, full) });
   }
   if (!wanted.some((column) => lists.has(column))) return Math.max(1, Math.min(SLICE_ROWS, Math.ceil(rows / Math.max(1, Math.ceil(uncompressed / SLICE_BYTES)))));
   if (uncompressed > MAX_NESTED_BYTES) {
     throw new UnsupportedError(`${name} has a row group with ${Math.ceil(uncompressed / 2 ** 20)} MiB of lists or structures; at most ${MAX_NESTED_BYTES / 2 ** 20} are put together at once.`, { hint: SMALLER_GROUPS });
   }
   return Math.max(1, rows);
+}
+
+/** How deep a column's values can repeat and be absent: one for each part of its path that may. */
+function levelsOf(top: readonly SchemaTree[], columnPath: readonly string[]): { readonly mostRepetition: number; readonly mostDefinition: number } {
+  let [children, mostRepetition, mostDefinition] = [top, 0, 0];
+  for (const part of columnPath) {
+    const found = children.find(({ element }) => element.name === part);
+    if (found === undefined) throw new FormatError(`It stores a column "${columnPath.join('.')}" that it does not describe.`);
+    if (found.element.repetition_type === 'REPEATED') mostRepetition++;
+    if (found.element.repetition_type !== 'REQUIRED') mostDefinition++;
+    children = found.children;
+  }
+  return { mostRepetition, mostDefinition };
+}
+
+function decompressed(codec: ColumnMetaData['codec'], bytes: Uint8Array, full: number): Uint8Array {
+  if (codec === 'UNCOMPRESSED') return bytes;
+  const decompress = BOUNDED_COMPRESSORS[codec];
+  if (decompress !== undefined) return decompress(bytes, full);
+  const output = new Uint8Array(bounded(full));
+  snappyUncompress(bytes, output);
+  return output;
 }
 
 function placeOf(chunk: ColumnMetaData): { readonly start: number; readonly length: number } {
