@@ -217,7 +217,7 @@ describe('deleting a run', () => {
         analysisRatio: 0, analysisTokens: 1, compensation: 'none', compensationTokens: 1, compensationRidge: 1,
       },
       training: { rank: 1, alpha: 1, learningRate: 1, precision: 'exact', dropout: 0, batch: 1, length: 1 },
-      recovery: { beta: 0, temperature: 1, rounds: 1, heldBackShare: 0.1 },
+      recovery: { beta: 0, temperature: 1, rounds: 1, heldBackShare: 0.1, distillation: 0, links: 1 },
     },
   } as const;
 
