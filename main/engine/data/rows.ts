@@ -131,8 +131,9 @@ export function describeRow(row: unknown): string {
   if (row === null) return 'null';
   if (Array.isArray(row)) return 'a list';
   if (typeof row !== 'object') return `a ${typeof row}`;
-  const fields = Object.keys(row).slice(0, 8);
-  return fields.length === 0 ? 'an object without fields' : `the field${fields.length === 1 ? '' : 's'} ${fields.map((field) => `"${field}"`).join(', ')}`;
+  const fields = Object.entries(row).slice(0, 8);
+  const described = fields.map(([field, value]) => (value === null ? `"${field}" (empty)` : `"${field}"`));
+  return fields.length === 0 ? 'an object without fields' : `the field${fields.length === 1 ? '' : 's'} ${described.join(', ')}`;
 }
 
 /** How a model writes a conversation. Raises TextError for what its template refuses. */
