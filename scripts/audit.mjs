@@ -6,9 +6,9 @@ import { main, run, say, SetupError } from './setup/say.mjs';
 /** Licences that let the packages go with a program under Apache-2.0, as SPDX names them. */
 const TAKEN = new Set(['MIT', 'ISC', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'CC0-1.0', 'Unlicense', 'BlueOak-1.0.0']);
 
-/** Of a choice ("A OR B") one has to be taken; everything else has to be a name in the list. */
+/** Of a choice ("A OR B") one has to be taken, of a sum ("A AND B") each; everything else has to be a name in the list. */
 function isTaken(license = '') {
-  return license.replace(/^\(|\)$/g, '').split(' OR ').some((name) => TAKEN.has(name.trim()));
+  return license.replace(/^\(|\)$/g, '').split(' OR ').some((choice) => choice.split(' AND ').every((name) => TAKEN.has(name.trim())));
 }
 
 await main(() => {

@@ -36,6 +36,8 @@ interface ActiveRun {
   readonly runId: string;
   readonly controller: AbortController;
   readonly ended: Promise<void>;
+  /** Whether its end was told already; what is left is tidying. */
+  isOver: boolean;
 }
 
 /** Makes the service of one engine process. */
@@ -49,6 +51,8 @@ export function createEngineService(options: EngineServiceOptions): EngineServic
   let starting = false;
 
   const begin = async (prepare: () => Promise<RunFolder>): Promise<{ runId: string }> => {
+    // Who hears that a run has ended may start the next one at once.
+    if (active?.isOver === true && !starting) await active.ended;
     if (active !== null || starting) {
       throw new UsageError('Another run is going on. Shear works on one model at a time.', { hint: 'Wait until it has finished, or cancel it first.' });
     }
@@ -57,10 +61,17 @@ export function createEngineService(options: EngineServiceOptions): EngineServic
       await models.clear();
       const folder = await prepare();
       const controller = new AbortController();
-      const run = executeFolder(folder, { threads, signal: controller.signal, emit: (event) => emit('run.event', event) });
+      const run = executeFolder(folder, {
+        threads,
+        signal: controller.signal,
+        emit: (event) => {
+          if (event.type === 'state' && event.state !== 'running' && active?.runId === folder.runId) active.isOver = true;
+          emit('run.event', event);
+        },
+      });
       // The outcome is on disk and went out as an event; nobody waits here for the error.
       const ended = run.then(() => undefined, () => undefined).finally(() => { active = null; });
-      active = { runId: folder.runId, controller, ended };
+      active = { runId: folder.runId, controller, ended, isOver: false };
       return { runId: folder.runId };
     } finally {
       starting = false;
