@@ -52,7 +52,7 @@ async function launch(folder?: string): Promise<RunningApp> {
 
 test.afterEach(async () => {
   for (const app of started) await app.kill();
-  for (const { folder } of started) await rm(folder, { recursive: true, force: true });
+  for (const { folder } of started) await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   started.length = 0;
 });
 

@@ -49,6 +49,6 @@ test('a run whose engine, and then the whole program, is killed is continued fro
     expect(runs.map(({ state }) => state)).toEqual(['done']);
   } finally {
     for (const one of started) await one.kill();
-    await rm(app.folder, { recursive: true, force: true });
+    await rm(app.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 });

@@ -28,6 +28,6 @@ test('a model that the program is started with is opened, and one that it is sta
       await app.close();
     }
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 });

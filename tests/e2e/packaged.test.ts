@@ -69,7 +69,7 @@ test.describe('the package', () => {
       expect(await runProgram(commandLine, ['nothing'], environment)).toMatchObject({ status: 2, stdout: '' });
       expect(await runProgram(commandLine, ['inspect', join(folder, 'nowhere')], environment)).toMatchObject({ status: 3 });
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     }
   });
 
@@ -95,7 +95,7 @@ test.describe('the package', () => {
       expect(existsSync(join(run?.result?.exports[0]?.path ?? '', 'config.json'))).toBe(true);
     } finally {
       await end(child);
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     }
   });
 });

@@ -103,7 +103,7 @@ test('names with HTML and script in them are shown as they are, and nothing in t
     await app.close();
     expect(await networkUses(log)).toEqual([]);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 });
 

@@ -116,7 +116,7 @@ test('a file dropped beside the drop area does not replace the page', async () =
     expect(await app.page.evaluate(() => document.title)).toMatch(/Shear/);
     expect(app.page.url()).toBe('app://shear/index.html');
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 });
 

@@ -64,7 +64,7 @@ export async function launchApp(options: LaunchOptions = {}): Promise<RunningApp
         dialog.showMessageBox = () => Promise.resolve({ response: 1, checkboxChecked: false });
       });
       await electron.close();
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
     kill: async (signal = 'SIGKILL') => {
       const gone = new Promise<void>((resolve) => {
