@@ -3,6 +3,7 @@
  * that must be set before a process starts. Prints its findings as one line of JSON.
  */
 import { argv, memoryUsage, stdout } from 'node:process';
+import { setTimeout as wait } from 'node:timers/promises';
 import { createAdapter, type LoraAdapter } from '../../main/engine/execution/adapter';
 import { Executor } from '../../main/engine/execution/executor';
 import { loadModel, type LoadedModel } from '../../main/engine/execution/loaded-model';
@@ -78,6 +79,16 @@ function distance(own: readonly Float32Array[], expected: readonly Float32Array[
 /** How often all matrices are given up and made again. */
 const EXCHANGES = 8;
 
+/** Memory of this process once it is at rest: the driver frees what was given up a little later, in a thread of its own. */
+async function settledMegabytes(): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let reading = 0; reading < 10; reading++) {
+    await wait(50);
+    least = Math.min(least, memoryUsage.rss() / 2 ** 20);
+  }
+  return least;
+}
+
 /** Megabytes that sixteen matrices of 4 MB (as float32) take, and that exchanging them {@link EXCHANGES} times adds. */
 async function growth(type: ResidentType): Promise<[number, number]> {
   const [rows, columns, count] = [1024, 1024, 16];
@@ -91,16 +102,15 @@ async function growth(type: ResidentType): Promise<[number, number]> {
   try {
     // The first copy makes shaders and the buffers that all later ones pass through.
     (await uploader.upload(data, [rows, columns], type, () => Promise.resolve(data))).dispose();
-    const megabytes = (): number => memoryUsage.rss() / 2 ** 20;
-    const start = megabytes();
+    const start = await settledMegabytes();
     const first = await fill();
-    const between = megabytes();
+    const between = await settledMegabytes();
     let present = first;
     for (let round = 0; round < EXCHANGES; round++) {
       for (const copy of present) copy.dispose();
       present = await fill();
     }
-    const end = megabytes();
+    const end = await settledMegabytes();
     for (const copy of present) copy.dispose();
     return [between - start, end - between];
   } finally {
