@@ -1,6 +1,6 @@
 /**
  * Frozen weights in 8 bits, for gradients that flow back through them: each column by its largest number, made when
- * first asked for and kept, a quarter of the weights' own memory.
+ * first asked for and kept, less than a quarter of the weights' own memory.
  */
 import type { Executor } from '../execution/executor';
 import { readLayer, type ExecutableModel } from '../execution/loaded-model';
@@ -10,7 +10,8 @@ import type { Feed, RuntimeTensor } from '../runtime/session';
 
 /**
  * The weights through which 8-bit gradients flow: all but down, whose gradients are those of the residual stream, with the
- * few channels of huge numbers that make rounding coarse (a quarter of the rounding's error, measured on SmolLM2-135M).
+ * few channels of huge numbers that make rounding coarse. Without it and the last layers LoRA's gradients differ a quarter
+ * less from exact ones (SmolLM2-135M, docs/results.md).
  */
 const ROUNDED_ROLES: readonly LinearRole[] = LINEAR_ROLES.filter((role) => role !== 'down');
 /** The last layers stay exact: what is rounded there goes through all others. */
